@@ -1,0 +1,75 @@
+/**
+ * Every limit of the product, once, with its reason. Server, kit and CLI read the same numbers.
+ * Bytes and counts unless the name says seconds (`S`) or milliseconds (`MS`).
+ */
+export const KiB = 1024;
+export const MiB = 1024 * KiB;
+export const GiB = 1024 * MiB;
+
+export const LIMITS = {
+  /** Cloudflare's SQLite takes rows up to 2 MB; local workerd enforces nothing, so the insert point asserts this. */
+  rowBytes: MiB,
+  /** A journal value is replayed on every turn of a round: it stays small; tensors travel as references. */
+  journalValueBytes: 64 * KiB,
+  /** One reply's JSON (metrics, meta, return code): it becomes part of an op's outcome. */
+  replyJsonBytes: 64 * KiB,
+  /** safetensors JSON header. 100,000 tensors of 100-byte names fit; parsing it is synchronous CPU. */
+  headerBytes: 8 * MiB,
+  /** Tensors in one file: bounds the cost of validation and of the fold's per-tensor loop. */
+  tensors: 100_000,
+  /** Name of a tensor, in UTF-16 units: names are repeated in every header and row. */
+  tensorNameLength: 256,
+  /** A job spec in JSON: manifests of a few hundred tensors fit; programs are blobs. */
+  specBytes: MiB,
+  /** Any other JSON body. */
+  jsonBytes: 256 * KiB,
+  /** Entries in one metrics batch: one transaction. */
+  metricsBatch: 1000,
+  /** Metric key, in UTF-16 units. */
+  metricKeyLength: 128,
+  /** Metric entries kept a job; older ones go and leave a visible gap. */
+  metricsKept: 100_000,
+  /** Event rows kept a job; a reader who resumes before the oldest sees a `gap` event. */
+  eventsKept: 10_000,
+  /** Sites in one job: bounds a fold's chunk (32 MiB / sites) and one object's waiting polls. */
+  sitesPerJob: 5000,
+  /** Staged results and kept models of one job: an object holds 10 GB, the rest is room for deletes and WAL. */
+  jobBytes: 8 * GiB,
+  /** One uploaded blob (its object holds 10 GB). */
+  blobBytes: 4 * GiB,
+  /** Above this the kit uploads in parts: Cloudflare's free and pro plans cap a request body at 100 MB. */
+  partThresholdBytes: 32 * MiB,
+  /** One part of an upload. */
+  partBytes: 64 * MiB,
+  /** Input folded in one turn. Never a time: on Cloudflare the clock stands still while code runs. */
+  foldSliceBytes: 64 * MiB,
+  /** All sites' slices of one chunk that an aggregator may see at once. */
+  foldChunkBytes: 32 * MiB,
+  /** Rows deleted in one clean-up slice. */
+  deleteRows: 256,
+  /** Longest wait of a long poll: proxies cut at 30 to 60 s. */
+  waitS: 25,
+  /** A device that says nothing for this long loses its lease. It renews every third of it. */
+  leaseS: 60,
+  /** With no activity for this long an object stops holding polls: a waiting poll is billed object time. */
+  idlePollMS: 10 * 60 * 1000,
+  /** A superseded model stays readable this long after its tasks closed: a slow download may be under way. */
+  modelGraceMS: 10 * 60 * 1000,
+  /** A blob that no job holds is deleted after this long. */
+  blobGraceMS: 7 * 24 * 3600 * 1000,
+  /** An Idempotency-Key is remembered this long. */
+  idempotencyMS: 24 * 3600 * 1000,
+  /** Idempotency-Key, in UTF-16 units. */
+  idempotencyKeyLength: 255,
+  /** A longer job name is refused. */
+  jobNameLength: 128,
+  /** FLARE's meta.NUM_STEPS_CURRENT_ROUND above this is a mistake, not a weight. */
+  stepsPerRound: 1e9,
+  /** Rounds of one workflow. */
+  rounds: 100_000,
+  /** Default and largest page of a list. */
+  pageDefault: 100,
+  pageMax: 1000,
+  /** Rounds that one turn may pass without waiting for anything: a workflow that never waits is a loop. */
+  roundsPerTurn: 100,
+} as const;

@@ -1,0 +1,32 @@
+import * as v from 'valibot';
+import { DTYPES, type Dtype } from '../tensors/dtype.ts';
+import type { Manifest } from '../tensors/manifest.ts';
+
+const Dtype = v.picklist(Object.keys(DTYPES) as Dtype[]);
+const Name = v.pipe(v.string(), v.minLength(1), v.maxLength(512));
+const Dimension = v.pipe(v.number(), v.integer(), v.minValue(0));
+const Shape = v.array(Dimension);
+const Input = v.object({ input: Name, dtype: Dtype, shape: v.array(v.union([Dimension, Name])) });
+
+/** Schema of a program's manifest ({@link Manifest}), for a spec that comes over the wire. */
+export const ManifestSchema: v.GenericSchema<unknown, Manifest> = v.object({
+  version: v.literal(1),
+  kind: v.picklist(['train', 'evaluate', 'predict']),
+  parameters: v.array(
+    v.object({
+      name: Name,
+      dtype: Dtype,
+      shape: Shape,
+      role: v.picklist(['trainable', 'buffer', 'frozen']),
+      input: Name,
+      output: v.exactOptional(Name),
+    }),
+  ),
+  state: v.array(v.object({ name: Name, dtype: Dtype, shape: Shape, input: Name, output: Name })),
+  inputs: v.object({ x: Input, y: v.exactOptional(Input), lr: v.exactOptional(Input) }),
+  metrics: v.array(v.object({ name: Name, output: Name, kind: v.picklist(['sum', 'mean']) })),
+  outputs: v.exactOptional(v.array(Input)),
+  optimizer: v.exactOptional(
+    v.objectWithRest({ name: v.string() }, v.union([v.string(), v.number(), v.boolean()])),
+  ),
+});
