@@ -80,6 +80,7 @@ export type Op =
   | { readonly op: 'load'; readonly name: string }
   /** FLARE's save_model: names a model (`global`, `best`, a site's). -> null */
   | { readonly op: 'save'; readonly name: string; readonly model: ModelRef }
+  /** FLARE's fire_event: a row in the job's event stream. -> null */
   | { readonly op: 'event'; readonly type: string; readonly data: Json }
   /** FLARE's panic: ends the job with EXECUTION_EXCEPTION. -> never */
   | { readonly op: 'panic'; readonly reason: string };
