@@ -54,5 +54,8 @@ export interface Manifest {
   readonly metrics: readonly MetricSpec[];
   /** `predict` only: the graph's own output (logits or probabilities as exported). */
   readonly outputs?: readonly InputSpec[];
-  readonly optimizer?: { readonly name: string; readonly [argument: string]: string | number | boolean };
+  readonly optimizer?: {
+    readonly name: string;
+    readonly [argument: string]: string | number | boolean;
+  };
 }
