@@ -1,0 +1,70 @@
+import * as v from 'valibot';
+import { ParamsType } from './fl-model.ts';
+
+const Count = v.pipe(v.number(), v.integer('an integer'), v.minValue(1, 'an integer >= 1'), v.maxValue(1e9));
+const Positive = v.pipe(
+  v.number(),
+  v.finite('a finite number'),
+  v.check((n) => n > 0, 'a number above 0'),
+);
+
+/** What `onnx` does where a job doesn't say. The kit fills these in too: it carries no schemas. */
+export const ONNX_DEFAULTS = {
+  epochs: 1,
+  batchSize: 32,
+  lr: 0.01,
+  transferType: 'FULL',
+  validationFraction: 0.1,
+  optimizerState: 'reset',
+  which: 'last',
+} as const;
+
+/**
+ * `onnx`: trains, validates and submits with the job's `train` and `evaluate` programs. `epochs` are passes over the
+ * site's training split; `steps` (optimizer steps) takes their place where given. `validationFraction` of the
+ * examples are held out, the same ones in every round. `optimizerState: 'keep'` carries the optimizer's state from
+ * round to round. `which`: the model that `submit_model` hands in. `momentum` only informs: it is in the program.
+ */
+export const OnnxArgs = v.strictObject({
+  epochs: v.optional(Count, ONNX_DEFAULTS.epochs),
+  steps: v.optional(Count),
+  batchSize: v.optional(v.pipe(Count, v.maxValue(65_536)), ONNX_DEFAULTS.batchSize),
+  lr: v.optional(Positive, ONNX_DEFAULTS.lr),
+  momentum: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1))),
+  transferType: v.optional(ParamsType, ONNX_DEFAULTS.transferType),
+  validationFraction: v.optional(
+    v.pipe(v.number(), v.minValue(0), v.maxValue(0.9)),
+    ONNX_DEFAULTS.validationFraction,
+  ),
+  optimizerState: v.optional(v.picklist(['reset', 'keep']), ONNX_DEFAULTS.optimizerState),
+  which: v.optional(v.picklist(['last', 'best']), ONNX_DEFAULTS.which),
+});
+export type OnnxArgs = v.InferOutput<typeof OnnxArgs>;
+
+export const ADD_DEFAULTS = { delta: 1, steps: 1, transferType: 'FULL' } as const;
+
+/**
+ * `add`: FLARE's NPTrainer (hello-numpy): training adds `delta` to every element and reports `steps` optimizer steps,
+ * so that a job's numbers are known beforehand.
+ */
+export const AddArgs = v.strictObject({
+  delta: v.optional(v.pipe(v.number(), v.finite('a finite number')), ADD_DEFAULTS.delta),
+  steps: v.optional(Count, ADD_DEFAULTS.steps),
+  transferType: v.optional(ParamsType, ADD_DEFAULTS.transferType),
+});
+export type AddArgs = v.InferOutput<typeof AddArgs>;
+
+export const APP_DEFAULTS = { transferType: 'FULL' } as const;
+
+/** `app`: the code that the site itself registered; it sees the whole of `args`. */
+export const AppArgs = v.looseObject({
+  transferType: v.optional(ParamsType, APP_DEFAULTS.transferType),
+});
+export type AppArgs = v.InferOutput<typeof AppArgs>;
+
+/** Executors that the kit ships, with the schema of their args: one line each. */
+export const EXECUTORS: { readonly [name: string]: v.GenericSchema<unknown, unknown> } = {
+  onnx: OnnxArgs,
+  add: AddArgs,
+  app: AppArgs,
+};
