@@ -1,4 +1,5 @@
-import { fromBf16, fromF16, toBf16, toF16 } from '../tensors/half.ts';
+import { roundInto } from '../tensors/elements.ts';
+import { fromBf16, fromF16 } from '../tensors/half.ts';
 import { INPUT, MEMORY_BYTES, OUTPUT, SUM } from './kernel-memory.ts';
 import type { FloatDtype } from './kernel-memory.ts';
 import { kernelOver } from './kernel-over.ts';
@@ -40,8 +41,7 @@ const jsLoops = (memory: ArrayBuffer): FloatLoops => {
     narrow(dtype, bytes) {
       if (dtype === 'F64') return; // the sum is the output
       const values = viewAt(dtype, OUTPUT, bytes);
-      const round = dtype === 'F16' ? toF16 : dtype === 'BF16' ? toBf16 : (x: number) => x;
-      for (let i = 0; i < values.length; i++) values[i] = round(sum[i] as number);
+      roundInto(dtype, sum.subarray(0, values.length), values);
     },
     nonFinite(dtype, bytes) {
       const values = viewAt(dtype, INPUT, bytes);

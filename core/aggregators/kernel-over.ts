@@ -1,8 +1,8 @@
 import { DTYPES } from '../tensors/dtype.ts';
 import type { Dtype } from '../tensors/dtype.ts';
+import { roundInto } from '../tensors/elements.ts';
 import { MAX_CHUNK } from './kernel.ts';
 import type { Kernel, OwnedBytes } from './kernel.ts';
-import { addIntegers, narrowIntegers } from './integer-loops.ts';
 import { INPUT, OUTPUT, SUM } from './kernel-memory.ts';
 import type { FloatDtype } from './kernel-memory.ts';
 
@@ -40,6 +40,11 @@ export const kernelOver = (loops: FloatLoops): Kernel => {
     input.fill(0, bytes.length, wholeBlocks(bytes.length));
   };
 
+  const addIntegers = (dtype: Dtype, weight: number): void => {
+    const values = new DTYPES[dtype].array(memory, INPUT, elements);
+    for (let i = 0; i < elements; i++) sum[i] = (sum[i] as number) + weight * Number(values[i]);
+  };
+
   const add = (dtype: Dtype, bytes: Uint8Array, weight: number): void => {
     const expected = elements * DTYPES[dtype].bytes;
     if (bytes.length !== expected) {
@@ -47,7 +52,7 @@ export const kernelOver = (loops: FloatLoops): Kernel => {
     }
     load(bytes);
     if (isFloat(dtype)) loops.add(dtype, wholeBlocks(bytes.length), weight);
-    else addIntegers(dtype, memory, elements, weight);
+    else addIntegers(dtype, weight);
   };
 
   const divide = (divisor: number): void => loops.divide(elements + (elements & 1), divisor);
@@ -55,7 +60,12 @@ export const kernelOver = (loops: FloatLoops): Kernel => {
   const narrow = (dtype: Dtype): OwnedBytes => {
     const bytes = elements * DTYPES[dtype].bytes;
     if (isFloat(dtype)) loops.narrow(dtype, wholeBlocks(bytes));
-    else narrowIntegers(dtype, memory, elements);
+    else
+      roundInto(
+        dtype,
+        sum.subarray(0, elements),
+        new DTYPES[dtype].array(memory, OUTPUT, elements),
+      );
     const from = dtype === 'F64' ? SUM : OUTPUT;
     return new Uint8Array(memory, from, bytes).slice();
   };

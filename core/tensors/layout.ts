@@ -29,20 +29,18 @@ export interface Layout {
 
 export const MAX_NAME = 256;
 
+/** What a tensor name must not be, with the words for it. */
+const BAD_NAMES: readonly (readonly [what: string, is: (name: string) => boolean])[] = [
+  ['an empty name', (name) => name.length === 0],
+  [`more than ${MAX_NAME} characters`, (name) => name.length > MAX_NAME],
+  ['the reserved name __metadata__', (name) => name === '__metadata__'],
+  ['a control character', (name) => /[\u0000-\u001f\u007f-\u009f]/.test(name)],
+  ['a lone surrogate', (name) => !name.isWellFormed()],
+];
+
 /** What is wrong with a tensor name, if anything: it is 1 to 256 characters, well-formed, without control characters. */
 export const nameFault = (name: string): TensorFault | undefined => {
-  const got =
-    name.length === 0
-      ? 'an empty name'
-      : name.length > MAX_NAME
-        ? `${name.length} characters`
-        : name === '__metadata__'
-          ? 'the reserved name __metadata__'
-          : /[\u0000-\u001f\u007f-\u009f]/.test(name)
-            ? 'a control character'
-            : !name.isWellFormed()
-              ? 'a lone surrogate'
-              : undefined;
+  const got = BAD_NAMES.find(([, is]) => is(name))?.[0];
   if (got === undefined) return undefined;
   return tensorFault('bad-name', name, `1 to ${MAX_NAME} printable characters`, got);
 };

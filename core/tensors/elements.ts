@@ -1,0 +1,58 @@
+import { DTYPES } from './dtype.ts';
+import type { Dtype, TensorData } from './dtype.ts';
+import { fromBf16, fromF16, roundHalfEven, toBf16, toF16 } from './half.ts';
+
+/** Smallest and largest value of each integer dtype. */
+const RANGES: Readonly<Partial<Record<Dtype, readonly [min: bigint, max: bigint]>>> = {
+  I64: [-(2n ** 63n), 2n ** 63n - 1n],
+  U64: [0n, 2n ** 64n - 1n],
+  I32: [-(2n ** 31n), 2n ** 31n - 1n],
+  U32: [0n, 2n ** 32n - 1n],
+  I16: [-(2n ** 15n), 2n ** 15n - 1n],
+  U16: [0n, 2n ** 16n - 1n],
+  I8: [-128n, 127n],
+  U8: [0n, 255n],
+  BOOL: [0n, 1n],
+};
+
+/** Elements as float64: exact, but 64-bit integers beyond 2^53 round to the nearest. Always a copy. */
+export const toFloat64 = (dtype: Dtype, data: TensorData): Float64Array<ArrayBuffer> => {
+  const widen = dtype === 'F16' ? fromF16 : dtype === 'BF16' ? fromBf16 : Number;
+  const values = new Float64Array(data.length);
+  for (let i = 0; i < values.length; i++) values[i] = widen(data[i] as number);
+  return values;
+};
+
+/** Float64 values as elements of a dtype, each rounded as `roundInto` does. */
+export const fromFloat64 = (dtype: Dtype, values: Float64Array): TensorData => {
+  const data = new DTYPES[dtype].array(values.length);
+  roundInto(dtype, values, data);
+  return data;
+};
+
+/**
+ * Writes float64 values as elements of a dtype, each rounded once to the nearest, ties to even. Integers and BOOL (0 or
+ * 1) are clamped to their range, and NaN becomes 0.
+ */
+export const roundInto = (dtype: Dtype, values: Float64Array, data: TensorData): void => {
+  const range = RANGES[dtype];
+  if (range) roundIntegers(range, values, data);
+  else {
+    const round = dtype === 'F16' ? toF16 : dtype === 'BF16' ? toBf16 : (x: number) => x;
+    for (let i = 0; i < values.length; i++) data[i] = round(values[i] as number);
+  }
+};
+
+const roundIntegers = (
+  [min, max]: readonly [bigint, bigint],
+  values: Float64Array,
+  data: TensorData,
+): void => {
+  const [low, high] = [Number(min), Number(max)]; // of I64 and U64, `high` is 1 above `max`
+  const wide = data instanceof BigInt64Array || data instanceof BigUint64Array;
+  for (let i = 0; i < values.length; i++) {
+    const rounded = roundHalfEven(values[i] as number) || 0; // NaN and -0 are 0
+    if (!wide) data[i] = Math.min(Math.max(rounded, low), high);
+    else data[i] = rounded >= high ? max : rounded <= low ? min : BigInt(rounded);
+  }
+};
