@@ -21,6 +21,8 @@ export interface TaskRequest {
   readonly name: string;
   /** These sites, each once; or `'*'`: any site that polls while the task is open (needs `min`). */
   readonly to: readonly string[] | '*';
+  /** `'*'` only: globs of the sites that may take it; everyone where absent. */
+  readonly clients?: readonly string[];
   readonly model: ModelRef | null;
   readonly data: JsonObject;
   readonly round: number;
@@ -30,13 +32,15 @@ export interface TaskRequest {
     | { readonly kind: 'fold'; readonly paramsType: ParamsType | 'ANY'; readonly fold: Fold }
     | { readonly kind: 'keep'; readonly paramsType: 'FULL' }
     | { readonly kind: 'metrics' };
-  /** Replies needed; null: all of `to`. */
+  /** OK replies needed (any replies with `ignoreErrors`); null: all of `to`. */
   readonly min: number | null;
   readonly waitAfterMin: number;
   readonly timeout: number;
   /** A site that hasn't taken the task this long after it opened, or lost its lease, is given up. */
   readonly assignmentTimeout: number;
   readonly onShortfall: OnShortfall;
+  /** FLARE's ignore_result_error: an error code is an answer like any other, and never ends the job. */
+  readonly ignoreErrors: boolean;
 }
 
 /** A metric summed over sites: `value = sum / count`. */
@@ -93,8 +97,9 @@ function* ask<T>(op: Op): Flow<T> {
 }
 
 /** FLARE's sample_clients. */
-export const sampleClients = (options: { count?: number; clients?: readonly string[] } = {}): Flow<string[]> =>
-  ask({ op: 'sample', ...options });
+export const sampleClients = (
+  options: { count?: number; clients?: readonly string[] } = {},
+): Flow<string[]> => ask({ op: 'sample', ...options });
 
 /** Opens a task and returns its id at once: tasks of one round run side by side. */
 export const start = (task: TaskRequest): Flow<string> => ask({ op: 'start', task });
@@ -108,6 +113,8 @@ export function* broadcast(task: TaskRequest): Flow<Outcome> {
 }
 
 export const loadModel = (name = 'global'): Flow<ModelRef | null> => ask({ op: 'load', name });
-export const saveModel = (model: ModelRef, name = 'global'): Flow<null> => ask({ op: 'save', name, model });
-export const event = (type: string, data: Json = null): Flow<null> => ask({ op: 'event', type, data });
+export const saveModel = (model: ModelRef, name = 'global'): Flow<null> =>
+  ask({ op: 'save', name, model });
+export const event = (type: string, data: Json = null): Flow<null> =>
+  ask({ op: 'event', type, data });
 export const panic = (reason: string): Flow<never> => ask({ op: 'panic', reason });

@@ -39,6 +39,8 @@ export interface Workflow<Params = unknown, State extends Json = Json> {
   readonly round: (params: Params, state: State) => Flow<Turn<State>>;
   /** Round number (from 0) that a state stands for. */
   readonly roundOf: (state: State) => number;
+  /** Brings a state of an older version, stored between rounds, to this one. Without it such a job is suspended. */
+  readonly upgrade?: (state: Json, version: number) => State;
 }
 
 /** Types a workflow by its own params and state, and gives it to the registry, which knows neither. */
