@@ -1,0 +1,31 @@
+import type { Command } from '../command.ts';
+import { enrolmentCreate } from './enrolment-create.ts';
+import { jobAbort } from './job-abort.ts';
+import { jobClone } from './job-clone.ts';
+import { jobDelete } from './job-delete.ts';
+import { jobDownload } from './job-download.ts';
+import { jobList } from './job-list.ts';
+import { jobResume } from './job-resume.ts';
+import { jobShow } from './job-show.ts';
+import { jobSubmit } from './job-submit.ts';
+import { jobWatch } from './job-watch.ts';
+import { login } from './login.ts';
+import { siteList } from './site-list.ts';
+import { siteRevoke } from './site-revoke.ts';
+
+/** Every command, in the order of the help. */
+export const COMMANDS: readonly Command[] = [
+  login,
+  enrolmentCreate,
+  siteList,
+  siteRevoke,
+  jobSubmit,
+  jobList,
+  jobShow,
+  jobWatch,
+  jobAbort,
+  jobClone,
+  jobResume,
+  jobDelete,
+  jobDownload,
+];
