@@ -45,8 +45,11 @@ export const backward = (
       grads.set(name, before === undefined ? own : g.op('Add', [before, own]));
     });
   }
-  return new Map([...grads].filter(([name]) => wanted.has(name)));
+  return new Map([...wanted].flatMap((name) => pairOf(name, grads.get(name))));
 };
+
+const pairOf = (name: string, grad: string | undefined): [string, string][] =>
+  grad === undefined ? [] : [[name, grad]];
 
 const entryOf = (node: NodeProto): Entry | undefined =>
   node.domain === '' ? GRADIENTS[node.opType] : undefined;

@@ -46,6 +46,17 @@ export class Emitter implements Scope {
     return g;
   }
 
+  /** An emitter with the same inputs, constants and names, and no nodes yet. */
+  restarted(): Emitter {
+    const g = new Emitter(this.opset);
+    const made = new Set(this.nodes.flatMap((node) => node.output));
+    for (const [name, type] of this.types) if (!made.has(name)) g.input(name, type);
+    for (const [name, tensor] of this.constants) g.define(name, tensor);
+    for (const name of this.#names) g.#names.add(name);
+    g.#count = this.#count;
+    return g;
+  }
+
   /** A name that nothing else has: `wanted`, or `wanted` with a number. */
   fresh(wanted: string): string {
     let name = wanted;

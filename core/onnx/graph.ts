@@ -1,4 +1,4 @@
-import { create } from '@bufbuild/protobuf';
+import { clone, create } from '@bufbuild/protobuf';
 import type { Dtype } from '../tensors/dtype.ts';
 import type { Tensor, Tensors } from '../tensors/tensor.ts';
 import { toAttributeProtos } from './attribute.ts';
@@ -58,6 +58,8 @@ export const makeNode = (
     attribute: toAttributeProtos(attributes),
     ...(domain === '' ? {} : { domain }),
   });
+
+export const copyOf = (node: NodeProto): NodeProto => clone(NodeProtoSchema, node);
 
 /** How messages call a node: its own name, or what it makes. */
 export const labelOf = (node: NodeProto): string => node.name || (node.output[0] ?? node.opType);

@@ -1,0 +1,97 @@
+import type { Result } from '../tensors/result.ts';
+import type { Tensors } from '../tensors/tensor.ts';
+import { backward } from './backward.ts';
+import { BATCH } from './batch.ts';
+import { decodeModel } from './codec.ts';
+import { Emitter } from './emitter.ts';
+import { refuse, settle } from './fault.ts';
+import type { DifferentiateFault } from './fault.ts';
+import { globMatches } from './glob.ts';
+import type { Graph } from './graph.ts';
+import type { LossName } from './losses/loss.ts';
+import { LOSSES } from './losses/registry.ts';
+import type { Target } from './lowering/rule.ts';
+import { optimizerOf } from './optimizers/registry.ts';
+import type { OptimizerOptions } from './optimizers/registry.ts';
+import { opsetOf, prepare } from './prepare.ts';
+import type { Program } from './program.ts';
+import { evaluateProgram, predictProgram, trainProgram } from './programs.ts';
+
+export interface DifferentiateOptions {
+  readonly loss: LossName;
+  readonly optimizer: OptimizerOptions;
+  /** Globs of the parameters to learn; the others are frozen. Default: every float32 initializer behind the loss. */
+  readonly trainable?: readonly string[];
+  /** The runtime that the train program is written for. Default `wasm`. */
+  readonly target?: Target;
+}
+
+/** What a forward model becomes. Parameters are inputs of each program, under their original names. */
+export interface Programs {
+  /** parameters, state, x, y, lr -> new parameters, new state, and the metrics of the model as it came in */
+  readonly train: Program;
+  /** parameters, x, y -> loss_sum, correct, examples (float32 scalars, summed over the batch) */
+  readonly evaluate: Program;
+  /** parameters, x -> the model's own outputs */
+  readonly predict: Program;
+  /** The weights that the model came with. */
+  readonly parameters: Tensors;
+}
+
+/**
+ * Turns a forward ONNX model into programs that an inference-only ONNX Runtime trains, evaluates and predicts with.
+ * Invariants:
+ * 1. No weights inside: a program is the same for every site and round.
+ * 2. The batch size is a symbol: one program serves the last, smaller batch as well.
+ * 3. Whatever can't be trained is said here, as a fault; nothing is approximated silently.
+ * 4. The same model and options give the same bytes.
+ */
+export const differentiate = (
+  model: Uint8Array,
+  options: DifferentiateOptions,
+): Result<Programs, DifferentiateFault> => settle(() => programsOf(model, options));
+
+const programsOf = (model: Uint8Array, options: DifferentiateOptions): Programs => {
+  const { graph, modelOpset } = prepare(decodeModel(model));
+  const optimizer = optimizerOf(options.optimizer);
+  const wanted = trainableOf(graph, options.trainable);
+  const g = Emitter.of(graph, opsetOf(graph));
+  const logits = logitsOf(graph, options.loss);
+  const loss = LOSSES[options.loss](g, logits, 'y');
+  if (g.types.get(logits)?.shape[0] !== BATCH) {
+    refuse({
+      reason: 'loss_mismatch',
+      expected: `an output of one row per example; export the model with a dynamic batch size`,
+      got: `${logits} ${JSON.stringify(g.types.get(logits)?.shape)}`,
+    });
+  }
+  const gradients = backward(g, new Map([[logits, loss.seed]]), wanted, modelOpset);
+  if (gradients.size === 0) {
+    refuse({ reason: 'nothing_to_train', detail: 'the loss depends on no trainable parameter' });
+  }
+  const frame = { g, graph, loss, gradients };
+  return {
+    train: trainProgram(frame, optimizer, options.optimizer, options.target ?? 'wasm'),
+    evaluate: evaluateProgram(frame),
+    predict: predictProgram(frame),
+    parameters: graph.initializers,
+  };
+};
+
+const trainableOf = (graph: Graph, globs: readonly string[] | undefined): ReadonlySet<string> => {
+  const names = [...graph.initializers.keys()];
+  for (const glob of globs ?? []) {
+    if (names.some((name) => globMatches(glob, name))) continue;
+    refuse({ reason: 'bad_option', option: 'trainable', detail: `${glob} fits none of ${names.join(', ')}` });
+  }
+  const chosen = names.filter((name) => globs === undefined || globs.some((glob) => globMatches(glob, name)));
+  return new Set(chosen.filter((name) => graph.initializers.get(name)?.dtype === 'F32'));
+};
+
+/** The value that the loss judges: the first output, or what went into the softmax that made it. */
+const logitsOf = (graph: Graph, loss: LossName): string => {
+  const output = graph.outputs[0]?.name ?? '';
+  const maker = graph.nodes.find((node) => node.output[0] === output);
+  const ends = loss === 'softmax-cross-entropy' && /^(Log)?Softmax$/.test(maker?.opType ?? '');
+  return ends ? (maker?.input[0] ?? output) : output;
+};

@@ -1,0 +1,15 @@
+/** The differentiator: a forward ONNX model becomes programs that an inference-only ONNX Runtime trains with. */
+export { differentiate } from './differentiate.ts';
+export type { DifferentiateOptions, Programs } from './differentiate.ts';
+export { describeFault } from './fault.ts';
+export type { BlockedOperator, DifferentiateFault } from './fault.ts';
+export { forward } from './forward.ts';
+export type { ForwardFault } from './forward.ts';
+export type { LossName } from './losses/loss.ts';
+export type { Target } from './lowering/rule.ts';
+export { cnn } from './models/cnn.ts';
+export type { CnnOptions } from './models/cnn.ts';
+export { mlp } from './models/mlp.ts';
+export type { MlpOptions } from './models/mlp.ts';
+export type { OptimizerOptions } from './optimizers/registry.ts';
+export type { Program } from './program.ts';

@@ -1,0 +1,8 @@
+import { maxPoolMask } from './max-pool-mask.ts';
+import { maxPoolScatter } from './max-pool-scatter.ts';
+import type { Lowering, Target } from './rule.ts';
+
+/** How each abstract operator is written for each target. */
+export const LOWERINGS: Readonly<Record<string, Readonly<Record<Target, Lowering>>>> = {
+  MaxPoolGrad: { wasm: maxPoolScatter, portable: maxPoolMask },
+};
