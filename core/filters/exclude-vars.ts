@@ -23,7 +23,7 @@ const Args = v.strictObject({
 
 /**
  * Keeps tensors at the site: those of the given names, or those whose name a regular expression finds anywhere in.
- * FLARE's ExcludeVars(exclude_vars), except that FLARE sends zeros in their place: here they are not sent.
+ * FLARE's ExcludeVars(exclude_vars).
  */
 export const excludeVars = defineFilter(
   { name: 'exclude-vars', needs: 'ANY', at: ['site'], on: ['result'], impliesPartial: true },
