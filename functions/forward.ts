@@ -1,0 +1,26 @@
+import type { Caller } from '../core/protocol/caller.ts';
+import type { Fault } from '../core/protocol/fault.ts';
+import { FAULT_HEADER } from '../durable/fault-response.ts';
+import { Refusal } from './problem.ts';
+
+/** Who calls, as the front door established it; objects trust it, so a caller's own is thrown away. */
+export const CALLER_HEADER = 'x-tributary-caller';
+
+/**
+ * Hands a request to an object with its body unread, and gives back the object's answer as it streams. A refusal of
+ * the object's is thrown, to become a problem in the one place for that.
+ */
+export async function forward(
+  to: { fetch(request: Request): Promise<Response> },
+  path: string,
+  request: Request,
+  caller: Caller,
+): Promise<Response> {
+  const headers = new Headers(request.headers);
+  headers.delete('authorization');
+  headers.set(CALLER_HEADER, JSON.stringify(caller));
+  const inner = new Request(new Request(`http://object${path}`, request), { headers });
+  const response = await to.fetch(inner);
+  if (!response.headers.has(FAULT_HEADER)) return response;
+  throw new Refusal(await response.json<Fault>());
+}

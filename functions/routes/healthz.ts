@@ -1,0 +1,23 @@
+import { VERSION } from '../../core/protocol/version.ts';
+import { tokenKeys } from '../../durable/site-token.ts';
+import { directoryOf } from '../../durable/stubs.ts';
+import { type App, endpoint } from '../endpoint.ts';
+import { Refusal } from '../problem.ts';
+
+export function healthz(app: App): void {
+  endpoint(app, 'healthz', async ({ env, reply }) => {
+    const missing = (['JOB', 'DIRECTORY', 'BLOB', 'ADMIN_TOKEN', 'TOKEN_KEY'] as const).filter(
+      (name) => !env[name],
+    );
+    try {
+      if (missing.length > 0) throw new Error(`${missing.join(', ')} not set`);
+      tokenKeys(env);
+      await directoryOf(env).ping();
+    } catch (error) {
+      console.error({ message: 'not healthy', error: String(error) });
+      const detail = 'A binding or a secret is missing or malformed; the log says which.';
+      throw new Refusal({ reason: 'unavailable', detail, retryAfter: 5 });
+    }
+    return reply(200, { status: 'ok', version: VERSION });
+  });
+}
