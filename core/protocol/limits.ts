@@ -41,6 +41,10 @@ export const LIMITS = {
   partThresholdBytes: 32 * MiB,
   /** One part of an upload. */
   partBytes: 64 * MiB,
+  /** Buffers of all uploads that one object reads at once (1 MiB each at most); more of them wait their turn. */
+  uploadBufferBytes: 32 * MiB,
+  /** An upload that brings no MiB for this long is given up: it would keep its buffer for ever. */
+  uploadStallMS: 120_000,
   /** Input folded in one turn. Never a time: on Cloudflare the clock stands still while code runs. */
   foldSliceBytes: 64 * MiB,
   /** All sites' slices of one chunk that an aggregator may see at once. */

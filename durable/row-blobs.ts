@@ -1,0 +1,27 @@
+import type { BlobStore, StagedBlob } from './blob-store.ts';
+import type { ChunkRows } from './chunk-rows.ts';
+import { streamPieces } from './serve-bytes.ts';
+
+/** Blobs in their object's own rows, where they were staged: the default, which needs no other service. */
+export class RowBlobs implements BlobStore {
+  readonly name = 'rows';
+  readonly usesRows = true;
+  readonly #rows: ChunkRows;
+
+  constructor(rows: ChunkRows) {
+    this.#rows = rows;
+  }
+
+  async keep({ run }: StagedBlob): Promise<void> {
+    this.#rows.keep(run);
+  }
+
+  async stream({ run, bytes }: StagedBlob, start: number, end: number): Promise<ReadableStream> {
+    if (this.#rows.size(run) < bytes) throw new RangeError('the rows of this blob are gone');
+    return streamPieces(this.#rows.pieces(run, start, end - start), end - start);
+  }
+
+  async delete({ run }: StagedBlob): Promise<void> {
+    this.#rows.kill(run);
+  }
+}
