@@ -1,7 +1,12 @@
 import * as v from 'valibot';
 import { ParamsType } from './fl-model.ts';
 
-const Count = v.pipe(v.number(), v.integer('an integer'), v.minValue(1, 'an integer >= 1'), v.maxValue(1e9));
+const Count = v.pipe(
+  v.number(),
+  v.integer('an integer'),
+  v.minValue(1, 'an integer >= 1'),
+  v.maxValue(1e9),
+);
 const Positive = v.pipe(
   v.number(),
   v.finite('a finite number'),

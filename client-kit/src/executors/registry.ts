@@ -1,0 +1,21 @@
+import type { ExecutorKind } from '../executor.ts';
+import { add } from './add.ts';
+import { app } from './app.ts';
+import type { App } from './app.ts';
+import { onnx } from './onnx.ts';
+import type { OrtSource } from '../trainers/onnx/ort.ts';
+
+/** What a site must bring for the kit's executors. */
+export interface ExecutorParts {
+  /** Without it, jobs that use `onnx` are answered with TASK_UNKNOWN. */
+  readonly ort?: OrtSource | undefined;
+  /** The site's own code, for jobs that use `app`. */
+  readonly app?: App | undefined;
+}
+
+/** The kit's executors by the names that jobs use (core/protocol/executors.ts): one line each. */
+export const kitExecutors = (parts: ExecutorParts): Readonly<Record<string, ExecutorKind>> => ({
+  add,
+  ...(parts.app && { app: app(parts.app) }),
+  ...(parts.ort && { onnx: onnx(parts.ort) }),
+});

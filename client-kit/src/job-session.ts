@@ -1,0 +1,132 @@
+import type { JobSpec } from '../../core/protocol/job.ts';
+import type { PollAnswer, Task } from '../../core/protocol/task.ts';
+import { LIMITS } from '../../core/protocol/limits.ts';
+import { Analytics } from './analytics.ts';
+import { pause } from './backoff.ts';
+import { BlobCache } from './download.ts';
+import { infoOf } from './event.ts';
+import type { Log } from './executor.ts';
+import { encodeFailure } from './fl-model.ts';
+import { holdLease, TaskClosed } from './lease.ts';
+import { ProblemError } from './problem-error.ts';
+import type { SiteContext } from './site-context.ts';
+import { deleteAll, scoped } from './store.ts';
+
+import { TaskError } from './task-error.ts';
+import { TaskRunner } from './task-runner.ts';
+
+/** Where a job's own things lie in the site's store. */
+export const jobPrefix = (job: string): string => `jobs/${job}/`;
+
+/** One job on one site: polls, does what it is given, sends it, until the server says `end`. */
+export class JobSession {
+  readonly #site: SiteContext;
+  readonly #job: string;
+  readonly #path: string;
+  readonly #analytics: Analytics;
+
+  constructor(site: SiteContext, job: string) {
+    this.#site = site;
+    this.#job = job;
+    this.#path = `/v1/jobs/${encodeURIComponent(job)}`;
+    this.#analytics = new Analytics(site.connection, scoped(site.store, jobPrefix(job)), job);
+  }
+
+  /**
+   * Serves the job to its end and gives the reason. Rejects with the signal's reason, or with ProblemError 401 where the
+   * site is not known any more.
+   */
+  async run(signal: AbortSignal): Promise<string> {
+    const { connection, store } = this.#site;
+    const own = scoped(store, jobPrefix(this.#job));
+    let runner: TaskRunner | undefined;
+    try {
+      const spec = await connection.json<JobSpec>('GET', `${this.#path}/spec`, { signal });
+      const programs = new BlobCache(connection, own, 'programs/');
+      const models = new BlobCache(connection, own, 'models/');
+      const log: Log = (key, value, options) => this.#analytics.log(key, value, options);
+      runner = new TaskRunner(this.#site, { id: this.#job, spec, own, programs, models, log });
+      const reason = await this.#loop(runner, signal);
+      await deleteAll(store, jobPrefix(this.#job));
+      return reason;
+    } catch (error) {
+      // Deleted, or not ours any more.
+      const gone = error instanceof ProblemError && (error.status === 404 || error.status === 403);
+      if (!gone) throw error;
+      await deleteAll(store, jobPrefix(this.#job));
+      return error.message;
+    } finally {
+      await runner?.dispose();
+    }
+  }
+
+  async #loop(runner: TaskRunner, signal: AbortSignal): Promise<string> {
+    const path = `${this.#path}/task?wait=${LIMITS.waitS}`;
+    for (;;) {
+      const answer = await this.#site.connection.json<PollAnswer>('GET', path, { signal });
+      if (answer.status === 'end') return answer.reason;
+      if (answer.status === 'task') await this.#serve(runner, answer.task, signal);
+      else await pause(answer.retryAfter * 1000, signal);
+    }
+  }
+
+  /** A task whose result already waits in the outbox was done before a crash: it is only sent. */
+  async #serve(runner: TaskRunner, task: Task, signal: AbortSignal): Promise<void> {
+    const { connection, outbox, onEvent } = this.#site;
+    const about = { job: this.#job, task: infoOf(task) };
+    const state = await outbox.state(this.#job, task.id);
+    if (state === 'answered') return;
+    onEvent({ type: 'task', ...about });
+    const over = new AbortController();
+    const lease = holdLease(connection, task, over);
+    try {
+      if (state === 'none') {
+        const done = await this.#do(runner, task, AbortSignal.any([signal, over.signal]));
+        if (!done) return;
+      }
+      void this.#analytics.flush(signal);
+      const delivery = await outbox.deliver(this.#job, task.id, connection, signal);
+      onEvent({ type: 'submitted', ...about, taskId: task.id, ...delivery });
+    } finally {
+      lease.stop();
+    }
+  }
+
+  /** Executes and puts the result, or the failure, into the outbox. False if the server gave the task up meanwhile. */
+  async #do(runner: TaskRunner, task: Task, signal: AbortSignal): Promise<boolean> {
+    const { outbox, onEvent } = this.#site;
+    const about = { job: this.#job, task: infoOf(task) };
+    const letter = { job: this.#job, task: task.id, url: task.resultUrl };
+    try {
+      const { result, kept } = await runner.run(task, signal);
+      signal.throwIfAborted();
+      await outbox.put({ ...letter, result, ...(kept && { kept }) });
+    } catch (cause) {
+      if (signal.aborted) {
+        if (!(signal.reason instanceof TaskClosed)) throw signal.reason;
+        onEvent({ type: 'aborted', ...about, reason: signal.reason.message });
+        return false;
+      }
+      const error = cause instanceof Error ? cause : new Error(String(cause));
+      if (error instanceof ProblemError && error.status === 401) throw error;
+      const { returnCode, meta } = answerTo(error);
+      onEvent({ type: 'failed', ...about, returnCode, error });
+      await outbox.put({ ...letter, result: encodeFailure(returnCode, meta) });
+    }
+    return true;
+  }
+}
+
+/** What the server learns of a failure: a stranger's error text may quote data, so it stays here. */
+const answerTo = (
+  error: Error,
+): { returnCode: TaskError['returnCode']; meta: Record<string, unknown> } => {
+  if (error instanceof TaskError) {
+    const { returnCode, message: detail, errors } = error;
+    return { returnCode, meta: { detail, ...(errors.length > 0 && { errors }) } };
+  }
+  if (error instanceof ProblemError) {
+    return { returnCode: 'COMMUNICATION_ERROR', meta: { detail: error.message } };
+  }
+  return { returnCode: 'EXECUTION_EXCEPTION', meta: {} };
+};
