@@ -15,7 +15,7 @@ import { fromFloat64 } from '../core/tensors/elements.ts';
 const PASSES = 15;
 const CHUNKS = 32;
 
-/** Distinct chunks, so that the input comes from memory and not from a cache. */
+/** Distinct chunks: 32 MiB, more than the caches of a core hold, though a big shared one may. */
 const chunksOf = (dtype: Dtype): Uint8Array[] => {
   const values = Float64Array.from(
     { length: MAX_CHUNK / DTYPES[dtype].bytes },
