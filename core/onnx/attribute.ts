@@ -18,9 +18,14 @@ const toProto = (name: string, value: Attribute): AttributeProto => {
     return create(AttributeProtoSchema, { name, type: Type.INT, i: BigInt(value) });
   }
   if (typeof value === 'string') {
-    return create(AttributeProtoSchema, { name, type: Type.STRING, s: new TextEncoder().encode(value) });
+    return create(AttributeProtoSchema, {
+      name,
+      type: Type.STRING,
+      s: new TextEncoder().encode(value),
+    });
   }
-  if ('float' in value) return create(AttributeProtoSchema, { name, type: Type.FLOAT, f: value.float });
+  if ('float' in value)
+    return create(AttributeProtoSchema, { name, type: Type.FLOAT, f: value.float });
   if ('dtype' in value) {
     return create(AttributeProtoSchema, { name, type: Type.TENSOR, t: toTensorProto('', value) });
   }
@@ -62,11 +67,19 @@ export const constantTensor = (node: NodeProto): Tensor | undefined => {
     case 'value_float':
       return { dtype: 'F32', shape: [], data: Float32Array.of(attribute.f) };
     case 'value_floats':
-      return { dtype: 'F32', shape: [attribute.floats.length], data: Float32Array.from(attribute.floats) };
+      return {
+        dtype: 'F32',
+        shape: [attribute.floats.length],
+        data: Float32Array.from(attribute.floats),
+      };
     case 'value_int':
       return { dtype: 'I64', shape: [], data: BigInt64Array.of(attribute.i) };
     case 'value_ints':
-      return { dtype: 'I64', shape: [attribute.ints.length], data: BigInt64Array.from(attribute.ints) };
+      return {
+        dtype: 'I64',
+        shape: [attribute.ints.length],
+        data: BigInt64Array.from(attribute.ints),
+      };
     default:
       return undefined;
   }

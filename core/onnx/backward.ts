@@ -7,6 +7,7 @@ import type { Entry } from './gradients/rule.ts';
 import { GradientView } from './gradients/rule.ts';
 import { unbroadcast } from './gradients/unbroadcast.ts';
 import { labelOf } from './graph.ts';
+import { NodeView } from './node-view.ts';
 import type { NodeProto } from './proto/onnx_pb.ts';
 
 /**
@@ -27,7 +28,7 @@ export const backward = (
   const forward = [...g.nodes];
   const needed = reachable(g, forward, wanted);
   const active = leadingTo(forward, new Set(seeds.keys()), needed);
-  const blocked = active.flatMap((node) => blockedBy(node, forward, seeds, opset));
+  const blocked = active.flatMap((node) => blockedBy(g, node, forward, seeds, opset));
   if (blocked.length > 0) refuse({ reason: 'blocked_operators', operators: blocked });
   const grads = new Map(seeds);
   for (const node of active.toReversed()) {
@@ -36,7 +37,8 @@ export const backward = (
     const view = new GradientView(node, g, needed, grads);
     if (!grads.has(view.out(0))) continue;
     const found = entry.rule(view, g);
-    if (found.length < node.input.length) view.malformed('its rule does not answer for every input');
+    if (found.length < node.input.length)
+      view.malformed('its rule does not answer for every input');
     found.forEach((grad, i) => {
       if (grad === null || !view.needs(i)) return;
       const name = view.in(i);
@@ -89,26 +91,27 @@ const leadingTo = (
 };
 
 const blockedBy = (
+  g: Emitter,
   node: NodeProto,
   nodes: readonly NodeProto[],
   seeds: ReadonlyMap<string, string>,
   opset: number,
 ): readonly BlockedOperator[] => {
   const entry = entryOf(node);
-  const why = whyBlocked(entry, opset);
+  const why = whyBlocked(entry, new NodeView(node, g), opset);
   if (why === undefined) return [];
   const op = node.domain === '' ? node.opType : `${node.domain}.${node.opType}`;
   return [{ op, node: labelOf(node), path: pathToLoss(node, nodes, seeds), why }];
 };
 
-const whyBlocked = (entry: Entry | undefined, opset: number): string | undefined => {
+const whyBlocked = (entry: Entry | undefined, n: NodeView, opset: number): string | undefined => {
   if (entry === undefined) return 'it is not in the gradient registry';
   if ('forbidden' in entry) return entry.forbidden;
   if ('none' in entry) return undefined;
   const [first, last] = entry.opset;
   return opset < first || opset > last
     ? `its gradient is known for opsets ${first} to ${last}, the model has ${opset}`
-    : undefined;
+    : entry.unless?.(n);
 };
 
 /** The shortest way from a node to a seed, as labels; ends in `loss`. */

@@ -10,7 +10,9 @@ const broadcastDim = (a: Dim, b: Dim): Dim | undefined => {
 };
 
 /** Shape of an elementwise operation, as numpy broadcasts; undefined where the shapes don't fit. */
-export const broadcastShapes = (...shapes: readonly (readonly Dim[])[]): readonly Dim[] | undefined => {
+export const broadcastShapes = (
+  ...shapes: readonly (readonly Dim[])[]
+): readonly Dim[] | undefined => {
   const rank = Math.max(0, ...shapes.map((shape) => shape.length));
   const result: Dim[] = [];
   for (let axis = 0; axis < rank; axis++) {

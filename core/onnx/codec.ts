@@ -19,7 +19,9 @@ const typeOf = ({ name, type }: ValueInfoProto): ValueType | undefined => {
     dtype,
     shape: shape.dim.map(({ value }, axis) =>
       // A dimension without value or name is some number of its own. `*` would read as a product.
-      value.case === 'dimValue' ? Number(value.value) : (value.value || `${name}.${axis}`).replaceAll('*', '_'),
+      value.case === 'dimValue'
+        ? Number(value.value)
+        : (value.value || `${name}.${axis}`).replaceAll('*', '_'),
     ),
   };
 };
@@ -90,12 +92,18 @@ export const decodeModel = (bytes: Uint8Array): Graph => {
     name: graph.name,
     irVersion: Number(model.irVersion),
     opsets: new Map(
-      model.opsetImport.map(({ domain, version }) => [domain === 'ai.onnx' ? '' : domain, Number(version)]),
+      model.opsetImport.map(({ domain, version }) => [
+        domain === 'ai.onnx' ? '' : domain,
+        Number(version),
+      ]),
     ),
     inputs: inputs.map((info) => {
       const type = typeOf(info);
       return type === undefined
-        ? refuse({ reason: 'unsupported_model', detail: `input ${info.name} is not a tensor of known rank` })
+        ? refuse({
+            reason: 'unsupported_model',
+            detail: `input ${info.name} is not a tensor of known rank`,
+          })
         : { name: info.name, ...type };
     }),
     outputs: graph.output.map((info): Output => {
@@ -112,13 +120,18 @@ export const decodeModel = (bytes: Uint8Array): Graph => {
 
 /** Writes an ONNX file. Constants become Constant nodes, so that reading it again keeps them apart from weights. */
 export const encodeModel = (graph: Graph): Uint8Array => {
-  const constantNodes = [...graph.constants].map(([name, value]) => makeNode('Constant', [], [name], { value }));
+  const constantNodes = [...graph.constants].map(([name, value]) =>
+    makeNode('Constant', [], [name], { value }),
+  );
   return toBinary(
     ModelProtoSchema,
     create(ModelProtoSchema, {
       irVersion: BigInt(graph.irVersion),
       producerName: 'tributary',
-      opsetImport: [...graph.opsets].map(([domain, version]) => ({ domain, version: BigInt(version) })),
+      opsetImport: [...graph.opsets].map(([domain, version]) => ({
+        domain,
+        version: BigInt(version),
+      })),
       metadataProps: [...graph.metadata].map(([key, value]) => ({ key, value })),
       graph: {
         name: graph.name,

@@ -82,9 +82,15 @@ const trainableOf = (graph: Graph, globs: readonly string[] | undefined): Readon
   const names = [...graph.initializers.keys()];
   for (const glob of globs ?? []) {
     if (names.some((name) => globMatches(glob, name))) continue;
-    refuse({ reason: 'bad_option', option: 'trainable', detail: `${glob} fits none of ${names.join(', ')}` });
+    refuse({
+      reason: 'bad_option',
+      option: 'trainable',
+      detail: `${glob} fits none of ${names.join(', ')}`,
+    });
   }
-  const chosen = names.filter((name) => globs === undefined || globs.some((glob) => globMatches(glob, name)));
+  const chosen = names.filter(
+    (name) => globs === undefined || globs.some((glob) => globMatches(glob, name)),
+  );
   return new Set(chosen.filter((name) => graph.initializers.get(name)?.dtype === 'F32'));
 };
 

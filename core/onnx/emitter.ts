@@ -85,7 +85,10 @@ export class Emitter implements Scope {
     node.input = node.input.map((name) => this.resolve(name));
     for (const name of node.input) {
       if (name !== '' && !this.#names.has(name)) {
-        refuse({ reason: 'malformed_model', detail: `node ${node.name} reads ${name}, which nothing makes` });
+        refuse({
+          reason: 'malformed_model',
+          detail: `node ${node.name} reads ${name}, which nothing makes`,
+        });
       }
     }
     const view = new NodeView(node, this);
@@ -144,13 +147,18 @@ export class Emitter implements Scope {
     const dtype: Dtype = this.types.get(like)?.dtype ?? 'F32';
     const { array: TypedArray } = DTYPES[dtype];
     const data = new TypedArray(1);
-    data[0] = data instanceof BigInt64Array || data instanceof BigUint64Array ? BigInt(value) : value;
+    data[0] =
+      data instanceof BigInt64Array || data instanceof BigUint64Array ? BigInt(value) : value;
     return this.constant({ dtype, shape: [], data });
   }
 
   /** A list of int64: axes, shapes, pads. */
   ints(values: readonly number[]): string {
-    return this.constant({ dtype: 'I64', shape: [values.length], data: BigInt64Array.from(values, BigInt) });
+    return this.constant({
+      dtype: 'I64',
+      shape: [values.length],
+      data: BigInt64Array.from(values, BigInt),
+    });
   }
 
   /** Reduces over axes, written as the opset wants it: an input for ReduceSum, and for all from opset 18 on. */

@@ -43,7 +43,9 @@ export const refuse = (fault: DifferentiateFault): never => {
 /** Runs `make` and answers its value, or the fault of the refusal that it threw. */
 export const settle = <T>(
   make: () => T,
-): { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: DifferentiateFault } => {
+):
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: DifferentiateFault } => {
   try {
     return { ok: true, value: make() };
   } catch (error) {
@@ -63,7 +65,9 @@ export const describeFault = (fault: DifferentiateFault): string => {
       return `opset ${fault.opset} is not supported; expected ${fault.expected}`;
     case 'blocked_operators':
       return fault.operators
-        .map(({ op, node, path, why }) => `${op} (node ${node}): ${why}; path: ${path.join(' -> ')}`)
+        .map(
+          ({ op, node, path, why }) => `${op} (node ${node}): ${why}; path: ${path.join(' -> ')}`,
+        )
         .join('\n');
     case 'unknown_shape':
       return `the shape of ${fault.value}, needed at node ${fault.node}, can't be inferred`;

@@ -1,5 +1,12 @@
 import type { Tensor } from '../tensors/tensor.ts';
-import { floatAttribute, hasAttribute, intAttribute, intsAttribute, tensorAttribute, textAttribute } from './attribute.ts';
+import {
+  floatAttribute,
+  hasAttribute,
+  intAttribute,
+  intsAttribute,
+  tensorAttribute,
+  textAttribute,
+} from './attribute.ts';
 import type { Dim } from './dim.ts';
 import { isStatic } from './dim.ts';
 import { refuse } from './fault.ts';
@@ -50,7 +57,8 @@ export class NodeView {
   /** Type of a value; refuses the model where it isn't known. */
   typeOf(name: string): ValueType {
     return (
-      this.scope.types.get(name) ?? refuse({ reason: 'unknown_shape', node: this.label, value: name })
+      this.scope.types.get(name) ??
+      refuse({ reason: 'unknown_shape', node: this.label, value: name })
     );
   }
 
@@ -78,13 +86,16 @@ export class NodeView {
   /** Integers given as an attribute in older opsets and as an input in newer ones (axes, pads, split). */
   intsAt(i: number, attribute: string): readonly number[] | undefined {
     if (!this.has(i)) return this.ints(attribute);
-    const values = this.known(i) ?? refuse({ reason: 'unknown_shape', node: this.label, value: this.in(i) });
+    const values =
+      this.known(i) ?? refuse({ reason: 'unknown_shape', node: this.label, value: this.in(i) });
     return values.map((value) => this.number(value, `as ${attribute}`));
   }
 
   /** The dimension as a number; refuses a symbol, saying what it is needed for. */
   number(dim: Dim, why: string): number {
-    return isStatic(dim) ? dim : refuse({ reason: 'symbolic_dimension', node: this.label, dim, why });
+    return isStatic(dim)
+      ? dim
+      : refuse({ reason: 'symbolic_dimension', node: this.label, dim, why });
   }
 
   /** A name for a dimension that nothing is known of. */
@@ -123,7 +134,10 @@ export class NodeView {
   }
 
   malformed(detail: string): never {
-    return refuse({ reason: 'malformed_model', detail: `node ${this.label} (${this.proto.opType}): ${detail}` });
+    return refuse({
+      reason: 'malformed_model',
+      detail: `node ${this.label} (${this.proto.opType}): ${detail}`,
+    });
   }
 }
 

@@ -5,7 +5,7 @@ import { pruned, readsOf } from './graph.ts';
 import type { Graph } from './graph.ts';
 
 /** Programs are written in this opset at least: ScatterElements that adds came with 16. */
-const PROGRAM_OPSET = 17;
+export const PROGRAM_OPSET = 17;
 
 /** Opset of the default domain. */
 export const opsetOf = (graph: Graph): number => graph.opsets.get('') ?? 0;
@@ -29,7 +29,10 @@ export const prepare = (model: Graph): Prepared => {
   }
   if (model.outputs.length === 0) refuse({ reason: 'malformed_model', detail: 'no outputs' });
   const unshared = withoutShared(model);
-  const nodes = pruned(unshared.nodes, unshared.outputs.map(({ name }) => name));
+  const nodes = pruned(
+    unshared.nodes,
+    unshared.outputs.map(({ name }) => name),
+  );
   const read = new Set([...nodes.flatMap(readsOf), ...unshared.outputs.map(({ name }) => name)]);
   const [x, ...others] = unshared.inputs.filter(({ name }) => read.has(name));
   if (x === undefined || others.length > 0) {
@@ -60,7 +63,8 @@ const withoutShared = (model: Graph): Graph => {
   const initializers = new Map(model.initializers);
   const nodes = model.nodes.filter((node) => {
     const [from, to] = [node.input[0] ?? '', node.output[0] ?? ''];
-    const tensor = node.opType === 'Identity' && node.domain === '' ? initializers.get(from) : undefined;
+    const tensor =
+      node.opType === 'Identity' && node.domain === '' ? initializers.get(from) : undefined;
     if (tensor === undefined) return true;
     initializers.set(to, { ...tensor, data: tensor.data.slice() });
     return false;

@@ -108,7 +108,13 @@ export const trainProgram = (
     outputs.set(output, next.parameter);
     for (const [slot, input] of Object.entries(slots)) {
       const stateOutput = g.fresh(`next/${slot}/${parameter}`);
-      state.push({ name: `${slot}/${parameter}`, dtype: type.dtype, shape: type.shape, input, output: stateOutput });
+      state.push({
+        name: `${slot}/${parameter}`,
+        dtype: type.dtype,
+        shape: type.shape,
+        input,
+        output: stateOutput,
+      });
       outputs.set(stateOutput, next.state[slot] ?? input);
     }
   }

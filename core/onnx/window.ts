@@ -22,7 +22,8 @@ const extent = (kernel: number, dilation: number): number => (kernel - 1) * dila
 export const windowOf = (n: NodeView, kernel: readonly number[]): Window => {
   const rank = kernel.length;
   const spatial = n.shape(0).slice(2);
-  if (spatial.length !== rank) n.malformed(`expected ${rank} spatial dimensions, got ${spatial.length}`);
+  if (spatial.length !== rank)
+    n.malformed(`expected ${rank} spatial dimensions, got ${spatial.length}`);
   const input = spatial.map((dim) => n.number(dim, 'because a window slides over it'));
   const strides = n.ints('strides') ?? kernel.map(() => 1);
   const dilations = n.ints('dilations') ?? kernel.map(() => 1);
@@ -87,7 +88,8 @@ export const cellCounts = (w: Window, includePadding: boolean): number[] => {
     for (let o = 0; o < (w.output[axis] ?? 0); o++) {
       let cells = 0;
       for (let k = 0; k < (w.kernel[axis] ?? 0); k++) {
-        const at = o * (w.strides[axis] ?? 1) + k * (w.dilations[axis] ?? 1) - (w.padsBegin[axis] ?? 0);
+        const at =
+          o * (w.strides[axis] ?? 1) + k * (w.dilations[axis] ?? 1) - (w.padsBegin[axis] ?? 0);
         const low = includePadding ? -(w.padsBegin[axis] ?? 0) : 0;
         const high = (w.input[axis] ?? 0) + (includePadding ? (w.padsEnd[axis] ?? 0) : 0);
         if (at >= low && at < high) cells += 1;

@@ -17,7 +17,10 @@ const swapped = (g: Emitter, x: string, rank: number): string =>
  * dB = dY summed over all but the channels.
  */
 export const conv: Rule = (n, g) => {
-  const kernel = n.shape(1).slice(2).map((dim) => n.number(dim, 'because it is a kernel'));
+  const kernel = n
+    .shape(1)
+    .slice(2)
+    .map((dim) => n.number(dim, 'because it is a kernel'));
   const window = windowOf(n, kernel);
   const group = n.int('group', 1);
   const others = [0, ...kernel.map((_, axis) => axis + 2)];

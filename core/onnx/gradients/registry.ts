@@ -1,17 +1,17 @@
 import * as arrange from './arrangement.ts';
 import { conv } from './convolution.ts';
-import { dropout } from './dropout.ts';
+import { drawsMask, dropout } from './dropout.ts';
 import * as each from './elementwise.ts';
 import { gemm, matMul } from './linear.ts';
 import { averagePool, globalAveragePool, maxPool } from './pooling.ts';
 import { reduceMean, reduceSum } from './reduction.ts';
-import type { Entry, Rule } from './rule.ts';
+import type { Entry, Rule, Unless } from './rule.ts';
 import { logSoftmax, softmax } from './softmax.ts';
 
 /** First and last opset of models that this version reads. */
 export const OPSETS = [13, 24] as const;
 
-const from13 = (rule: Rule): Entry => ({ opset: OPSETS, rule });
+const from13 = (rule: Rule, unless?: Unless): Entry => ({ opset: OPSETS, rule, ...(unless && { unless }) });
 const stepwise: Entry = { none: 'its derivative is zero wherever it has one' };
 const truth: Entry = { none: 'its output is a truth value' };
 const index: Entry = { none: 'its output is an index' };
@@ -35,7 +35,7 @@ export const GRADIENTS: Readonly<Record<string, Entry>> = {
   Conv: from13(conv),
   Cos: from13(each.cos),
   Div: from13(each.div),
-  Dropout: from13(dropout),
+  Dropout: from13(dropout, drawsMask),
   Elu: from13(each.elu),
   Equal: truth,
   Erf: from13(each.erf),
@@ -59,6 +59,7 @@ export const GRADIENTS: Readonly<Record<string, Entry>> = {
   Neg: from13(each.neg),
   Not: truth,
   Or: truth,
+  Pad: from13(arrange.pad, arrange.padsOtherwise),
   Pow: from13(each.pow),
   Reciprocal: from13(each.reciprocal),
   ReduceMean: from13(reduceMean),
@@ -71,6 +72,7 @@ export const GRADIENTS: Readonly<Record<string, Entry>> = {
   Sign: stepwise,
   Sin: from13(each.sin),
   Size: shape,
+  Slice: from13(arrange.slice, arrange.slicesOtherwise),
   Softmax: from13(softmax),
   Softplus: from13(each.softplus),
   Sqrt: from13(each.sqrt),

@@ -36,10 +36,13 @@ export class GradientView extends NodeView {
  */
 export type Rule = (n: GradientView, g: Emitter) => readonly (string | null)[];
 
+/** Why this very node can't be differentiated although its operator can; undefined where it can. */
+export type Unless = (n: NodeView) => string | undefined;
+
 /** How an operator takes part in differentiation. */
 export type Entry =
   /** Differentiable, for models of these opsets. */
-  | { readonly opset: readonly [number, number]; readonly rule: Rule }
+  | { readonly opset: readonly [number, number]; readonly rule: Rule; readonly unless?: Unless }
   /** Nothing flows back, and that is right: the derivative is zero or the output is a count, an index or a shape. */
   | { readonly none: string }
   /** A gradient exists but isn't offered: training through this node is refused, with the reason. */

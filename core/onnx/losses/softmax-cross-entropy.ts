@@ -10,7 +10,12 @@ import type { Loss } from './loss.ts';
 export const softmaxCrossEntropy: Loss = (g, logits, yName) => {
   const type = g.types.get(logits);
   const [batch, classes] = type?.shape ?? [];
-  if (type?.shape.length !== 2 || batch === undefined || classes === undefined || !isStatic(classes)) {
+  if (
+    type?.shape.length !== 2 ||
+    batch === undefined ||
+    classes === undefined ||
+    !isStatic(classes)
+  ) {
     return refuse({
       reason: 'loss_mismatch',
       expected: 'logits [batch, classes]',
@@ -22,7 +27,11 @@ export const softmaxCrossEntropy: Loss = (g, logits, yName) => {
   const shifted = g.op('Sub', [logits, g.reduce('ReduceMax', logits, [1], 1)]);
   const exps = g.op('Exp', [shifted]);
   const total = g.reduce('ReduceSum', exps, [1], 1);
-  const counted = g.constant({ dtype: 'I32', shape: [1, classes], data: Int32Array.from({ length: classes }, (_, i) => i) });
+  const counted = g.constant({
+    dtype: 'I32',
+    shape: [1, classes],
+    data: Int32Array.from({ length: classes }, (_, i) => i),
+  });
   const isLabel = g.op('Equal', [g.op('Unsqueeze', [y.name, g.ints([1])]), counted]);
   const oneHot = g.op('Cast', [isLabel], { to: 1 });
   const chosen = g.reduce('ReduceSum', g.op('Mul', [shifted, oneHot]), [1], 1);

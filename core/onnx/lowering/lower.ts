@@ -15,7 +15,8 @@ export const lower = (graph: Emitter, target: Target): Emitter => {
       continue;
     }
     const lowering = LOWERINGS[node.opType]?.[target];
-    if (lowering === undefined) throw new Error(`no lowering of ${node.opType} (${labelOf(node)}) for ${target}`);
+    if (lowering === undefined)
+      throw new Error(`no lowering of ${node.opType} (${labelOf(node)}) for ${target}`);
     const [output = ''] = node.output;
     node.input = node.input.map((name) => g.resolve(name));
     g.alias(output, lowering(new NodeView(node, g), g));

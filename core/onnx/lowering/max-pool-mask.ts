@@ -44,7 +44,12 @@ const tiled = (n: NodeView, g: Emitter, w: Window): string => {
     data: Float32Array.from({ length: cells }, (_, i) => cells - i),
   });
   const score = g.op('Mul', [equal, rank]);
-  const best = g.reduce('ReduceMax', score, w.kernel.map((_, axis) => 3 + 2 * axis), 1);
+  const best = g.reduce(
+    'ReduceMax',
+    score,
+    w.kernel.map((_, axis) => 3 + 2 * axis),
+    1,
+  );
   const mask = toFloat(g, g.op('Equal', [score, best]));
   return g.reshape(g.op('Mul', [mask, split(dy, one)]), n.shape(0), x);
 };
@@ -66,9 +71,13 @@ const sliding = (n: NodeView, g: Emitter, w: Window): string => {
     const ends = starts.map(
       (start, axis) => start + ((w.output[axis] ?? 1) - 1) * (w.strides[axis] ?? 1) + 1,
     );
-    const at = g.op('Slice', [padded, ...[starts, ends, spatial, w.strides].map((list) => g.ints(list))]);
+    const at = g.op('Slice', [
+      padded,
+      ...[starts, ends, spatial, w.strides].map((list) => g.ints(list)),
+    ]);
     const equal = toFloat(g, g.op('Equal', [at, y]));
-    const first = taken === undefined ? equal : g.op('Mul', [equal, g.op('Sub', [g.scalar(1, dy), taken])]);
+    const first =
+      taken === undefined ? equal : g.op('Mul', [equal, g.op('Sub', [g.scalar(1, dy), taken])]);
     taken = taken === undefined ? first : g.op('Add', [taken, first]);
     return g.op('Unsqueeze', [g.op('Mul', [first, dy]), g.ints([2])]);
   });
@@ -80,7 +89,11 @@ const sliding = (n: NodeView, g: Emitter, w: Window): string => {
   const oneHot = Float32Array.from({ length: channels * cells * cells }, (_, i) =>
     Math.floor(i / cells) % cells === i % cells ? 1 : 0,
   );
-  const weight = g.constant({ dtype: 'F32', shape: [channels * cells, 1, ...w.kernel], data: oneHot });
+  const weight = g.constant({
+    dtype: 'F32',
+    shape: [channels * cells, 1, ...w.kernel],
+    data: oneHot,
+  });
   return g.op('ConvTranspose', [together, weight], { group: channels, ...spread });
 };
 

@@ -47,7 +47,10 @@ export class Layers {
 
   /** Maxima of size x size tiles. */
   maxPool(size: number): this {
-    this.#at = this.#g.op('MaxPool', [this.#at], { kernel_shape: [size, size], strides: [size, size] });
+    this.#at = this.#g.op('MaxPool', [this.#at], {
+      kernel_shape: [size, size],
+      strides: [size, size],
+    });
     return this;
   }
 

@@ -14,7 +14,8 @@ export interface MlpOptions {
 
 /** Fully connected layers with ReLU between them: uint8 images in, logits [batch, classes] out, as an ONNX file. */
 export const mlp = ({ inputs, hidden, classes, rng }: MlpOptions): Uint8Array => {
-  if (sizeOf(inputs) < 1) throw new RangeError(`expected a shape with elements, got [${inputs.join()}]`);
+  if (sizeOf(inputs) < 1)
+    throw new RangeError(`expected a shape with elements, got [${inputs.join()}]`);
   const layers = new Layers(inputs, rng).normalise(MNIST_MEAN, MNIST_DEVIATION).flatten();
   hidden.forEach((width, i) => layers.dense(`fc${i + 1}`, width).relu());
   return layers.dense(`fc${hidden.length + 1}`, classes).encode('mlp');

@@ -7,4 +7,5 @@ export type OptimizerOptions = SgdOptions;
 /** Update rules by name. */
 const OPTIMIZERS = { sgd } as const;
 
-export const optimizerOf = (options: OptimizerOptions): Optimizer => OPTIMIZERS[options.name](options);
+export const optimizerOf = (options: OptimizerOptions): Optimizer =>
+  OPTIMIZERS[options.name](options);

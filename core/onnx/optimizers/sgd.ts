@@ -14,7 +14,11 @@ export interface SgdOptions {
 const atLeastZero = (option: string, value: number): number =>
   Number.isFinite(value) && value >= 0
     ? value
-    : refuse({ reason: 'bad_option', option: `optimizer.${option}`, detail: `expected a number >= 0, got ${value}` });
+    : refuse({
+        reason: 'bad_option',
+        option: `optimizer.${option}`,
+        detail: `expected a number >= 0, got ${value}`,
+      });
 
 /**
  * PyTorch's SGD (torch.optim.SGD, dampening 0): g += wd w; v = m v + g; w -= lr v, or lr (g + m v) with Nesterov.
@@ -31,11 +35,17 @@ export const sgd = (options: SgdOptions): Optimizer => {
     slots: momentum === 0 ? [] : ['momentum'],
     step: (g, { parameter, gradient, lr, state }) => {
       const scaled = (by: number, x: string): string => g.op('Mul', [x, g.scalar(by, x)]);
-      const pull = weightDecay === 0 ? gradient : g.op('Add', [gradient, scaled(weightDecay, parameter)]);
+      const pull =
+        weightDecay === 0 ? gradient : g.op('Add', [gradient, scaled(weightDecay, parameter)]);
       const { momentum: before } = state;
-      const velocity = before === undefined ? undefined : g.op('Add', [scaled(momentum, before), pull]);
+      const velocity =
+        before === undefined ? undefined : g.op('Add', [scaled(momentum, before), pull]);
       const direction =
-        velocity === undefined ? pull : nesterov ? g.op('Add', [pull, scaled(momentum, velocity)]) : velocity;
+        velocity === undefined
+          ? pull
+          : nesterov
+            ? g.op('Add', [pull, scaled(momentum, velocity)])
+            : velocity;
       return {
         parameter: g.op('Sub', [parameter, g.op('Mul', [direction, lr])]),
         state: velocity === undefined ? {} : { momentum: velocity },

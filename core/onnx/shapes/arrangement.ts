@@ -8,7 +8,9 @@ import type { ShapeRule } from './rule.ts';
 export const flatten: ShapeRule = (n) => {
   const shape = n.shape(0);
   const axis = n.axis('axis', 1, shape.length);
-  return [{ dtype: n.type(0).dtype, shape: [product(shape.slice(0, axis)), product(shape.slice(axis))] }];
+  return [
+    { dtype: n.type(0).dtype, shape: [product(shape.slice(0, axis)), product(shape.slice(axis))] },
+  ];
 };
 
 /** Dimensions that a Reshape, Expand or ConstantOfShape asks for; of unknown size each where only their number is known. */
@@ -33,7 +35,9 @@ export const reshape: ShapeRule = (n) => {
 export const transpose: ShapeRule = (n) => {
   const shape = n.shape(0);
   const order = n.ints('perm') ?? shape.map((_, axis) => shape.length - 1 - axis);
-  return [{ dtype: n.type(0).dtype, shape: order.map((axis) => shape[axis] ?? n.malformed('perm')) }];
+  return [
+    { dtype: n.type(0).dtype, shape: order.map((axis) => shape[axis] ?? n.malformed('perm')) },
+  ];
 };
 
 export const squeeze: ShapeRule = (n) => {
@@ -53,7 +57,9 @@ export const unsqueeze: ShapeRule = (n) => {
   const rank = n.rank(0) + axes.length;
   const added = new Set(fromFront(axes, rank));
   const rest = [...n.shape(0)];
-  const shape = Array.from({ length: rank }, (_, axis) => (added.has(axis) ? 1 : (rest.shift() ?? 1)));
+  const shape = Array.from({ length: rank }, (_, axis) =>
+    added.has(axis) ? 1 : (rest.shift() ?? 1),
+  );
   return [{ dtype: n.type(0).dtype, shape }];
 };
 
@@ -96,12 +102,16 @@ export const slice: ShapeRule = (n) => {
   const [starts, ends] = [n.known(1), n.known(2)];
   const axes = n.has(3) ? n.known(3) : starts?.map((_, axis) => axis);
   const steps = n.has(4) ? n.known(4) : starts?.map(() => 1);
-  if (axes === undefined) return [{ dtype: n.type(0).dtype, shape: shape.map((_, axis) => n.unknown(axis)) }];
+  if (axes === undefined)
+    return [{ dtype: n.type(0).dtype, shape: shape.map((_, axis) => n.unknown(axis)) }];
   axes.forEach((given, i) => {
     const axis = fromFront([n.number(given, 'as an axis')], shape.length)[0] ?? 0;
     const [dim, start, end, step] = [shape[axis] ?? 0, starts?.[i], ends?.[i], steps?.[i]];
     shape[axis] =
-      isStatic(dim) && typeof start === 'number' && typeof end === 'number' && typeof step === 'number'
+      isStatic(dim) &&
+      typeof start === 'number' &&
+      typeof end === 'number' &&
+      typeof step === 'number'
         ? sliceLength(dim, start, end, step)
         : n.unknown(axis);
   });
@@ -120,7 +130,10 @@ export const gather: ShapeRule = (n) => {
   const shape = n.shape(0);
   const axis = n.axis('axis', 0, shape.length);
   return [
-    { dtype: n.type(0).dtype, shape: [...shape.slice(0, axis), ...n.shape(1), ...shape.slice(axis + 1)] },
+    {
+      dtype: n.type(0).dtype,
+      shape: [...shape.slice(0, axis), ...n.shape(1), ...shape.slice(axis + 1)],
+    },
   ];
 };
 
@@ -139,4 +152,3 @@ export const pad: ShapeRule = (n) => {
     },
   ];
 };
-

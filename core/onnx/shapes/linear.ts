@@ -15,7 +15,8 @@ export const matMul: ShapeRule = (n) => {
   const [a, b] = [n.shape(0), n.shape(1)];
   if (a.length === 0 || b.length === 0) return n.malformed('expected at least vectors');
   const batch =
-    broadcastShapes(a.slice(0, -2), b.slice(0, -2)) ?? n.malformed("leading dimensions don't broadcast");
+    broadcastShapes(a.slice(0, -2), b.slice(0, -2)) ??
+    n.malformed("leading dimensions don't broadcast");
   const rows = a.length > 1 ? a.slice(-2, -1) : [];
   const columns = b.length > 1 ? b.slice(-1) : [];
   return [{ dtype: n.type(0).dtype, shape: [...batch, ...rows, ...columns] }];

@@ -30,7 +30,10 @@ export const convTranspose: ShapeRule = (n) => {
     );
   });
   return [
-    { dtype: n.type(0).dtype, shape: [x[0] ?? n.unknown(0), perGroup * n.int('group', 1), ...spatial] },
+    {
+      dtype: n.type(0).dtype,
+      shape: [x[0] ?? n.unknown(0), perGroup * n.int('group', 1), ...spatial],
+    },
   ];
 };
 

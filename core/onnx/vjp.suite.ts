@@ -1,0 +1,42 @@
+/** A graph's vector-Jacobian product as an ONNX model: how the tests look at single gradients. */
+import { backward } from './backward.ts';
+import { encodeModel } from './codec.ts';
+import { Emitter } from './emitter.ts';
+import { pruned, readsOf } from './graph.ts';
+import type { Graph, Value } from './graph.ts';
+import { lower } from './lowering/lower.ts';
+import type { Target } from './lowering/rule.ts';
+import { opsetOf, PROGRAM_OPSET } from './prepare.ts';
+
+export interface Vjp {
+  readonly model: Uint8Array;
+  /** Graph output that holds d/d input, by input; absent where nothing flows. */
+  readonly grads: ReadonlyMap<string, string>;
+  /** The output whose gradient is fed as `dy`. */
+  readonly y: string;
+}
+
+/** Inputs of the graph, and `dy` -> y and the gradients of the inputs named in `wanted`. */
+export const vjp = (graph: Graph, wanted: readonly string[], target: Target = 'wasm'): Vjp => {
+  const opset = Math.max(PROGRAM_OPSET, opsetOf(graph));
+  const g = Emitter.of(graph, opset);
+  const y = graph.outputs[0]?.name ?? '';
+  const type = g.types.get(y);
+  if (type === undefined) throw new Error(`the shape of ${y} is not inferred`);
+  const dy = g.input('dy', type);
+  const grads = backward(g, new Map([[y, dy]]), new Set(wanted), opsetOf(graph));
+  const lowered = lower(g, target);
+  const named = new Map([...grads].map(([name, grad]) => [name, lowered.named(`d ${name}`, grad)]));
+  const nodes = pruned(lowered.nodes, [y, ...named.values()]);
+  const reads = new Set(nodes.flatMap(readsOf));
+  const inputs: Value[] = [...graph.inputs, { name: dy, ...type }].filter(({ name }) => reads.has(name));
+  const model = encodeModel({
+    ...graph,
+    opsets: new Map([['', opset]]),
+    inputs,
+    outputs: [y, ...named.values()].map((name) => ({ name })),
+    nodes,
+    constants: new Map([...lowered.constants].filter(([name]) => reads.has(name))),
+  });
+  return { model, grads: named, y };
+};
