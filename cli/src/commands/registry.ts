@@ -10,6 +10,9 @@ import { jobShow } from './job-show.ts';
 import { jobSubmit } from './job-submit.ts';
 import { jobWatch } from './job-watch.ts';
 import { login } from './login.ts';
+import { modelExport } from './model-export.ts';
+import { modelInspect } from './model-inspect.ts';
+import { modelPrepare } from './model-prepare.ts';
 import { siteList } from './site-list.ts';
 import { siteRevoke } from './site-revoke.ts';
 
@@ -28,4 +31,7 @@ export const COMMANDS: readonly Command[] = [
   jobResume,
   jobDelete,
   jobDownload,
+  modelInspect,
+  modelPrepare,
+  modelExport,
 ];

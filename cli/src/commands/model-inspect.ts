@@ -1,0 +1,53 @@
+import { describeFault } from '../../../core/onnx/index.ts';
+import { sizeOf } from '../../../core/tensors/tensor.ts';
+import type { Command } from '../command.ts';
+import { bytesOf, graphOf, programsFor, TRAINING_OPTIONS } from '../model-file.ts';
+import { table } from '../output.ts';
+
+const shapeText = (shape: readonly (number | string)[]): string => `[${shape.join(', ')}]`;
+
+export const modelInspect: Command = {
+  name: 'model inspect',
+  summary: 'Operators and parameters of an ONNX model, and whether it can be trained or why not',
+  args: ['model.onnx'],
+  options: TRAINING_OPTIONS,
+  async run({ args, options, out }) {
+    const file = args['model.onnx'] ?? '';
+    const bytes = await bytesOf(file);
+    const graph = graphOf(file, bytes);
+    const ops: Record<string, number> = {};
+    for (const { opType } of graph.nodes) ops[opType] = (ops[opType] ?? 0) + 1;
+    const programs = programsFor(bytes, options);
+    const roles = new Map(
+      programs.ok ? programs.value.train.manifest.parameters.map(({ name, role }) => [name, role]) : [],
+    );
+    const parameters = [...graph.initializers].map(([name, { dtype, shape }]) => ({
+      name,
+      dtype,
+      shape,
+      elements: sizeOf(shape),
+      role: roles.get(name) ?? null,
+    }));
+    const elements = parameters.reduce((sum, parameter) => sum + parameter.elements, 0);
+    const fault = programs.ok ? null : programs.error;
+    const opset = graph.opsets.get('') ?? null;
+    const inputs = graph.inputs.map(({ name, dtype, shape }) => ({ name, dtype, shape }));
+    const outputs = graph.outputs.map(({ name, type }) => ({ name, ...type }));
+    out.result(
+      { file, opset, inputs, outputs, ops, parameters, elements, trainable: programs.ok, fault },
+      [
+        `${file}  opset ${opset}  ${elements} parameters in ${parameters.length} tensors`,
+        ...inputs.map(({ name, dtype, shape }) => `input   ${name} ${dtype} ${shapeText(shape)}`),
+        ...outputs.map(({ name, shape }) => `output  ${name} ${shape ? shapeText(shape) : ''}`),
+        `ops     ${Object.entries(ops).map(([op, n]) => (n > 1 ? `${op} x${n}` : op)).join(', ')}`,
+        '',
+        table(
+          ['PARAMETER', 'DTYPE', 'SHAPE', 'ROLE'],
+          parameters.map(({ name, dtype, shape, role }) => [name, dtype, shapeText(shape), role ?? '-']),
+        ),
+        '',
+        fault ? `cannot be trained: ${describeFault(fault)}` : 'can be trained',
+      ].join('\n'),
+    );
+  },
+};
