@@ -202,12 +202,14 @@ def model_vector(model, shape, classes, dtype, lr, sgd, opset):
         optimizer.step()
         correct = int((out.argmax(1) == y).sum())
         batches.append({"x": array(x), "y": array(y), "loss": loss.item(), "correct": correct})
+    ones = draw(3, *shape) * 0 + 1
     return {
         "model": exported,
         "optimizer": {"lr": lr, **sgd},
         "batches": batches,
         "weights": {name: array(p) for name, p in model.state_dict().items()},
-        "logits": array(model(draw(3, *shape) * 0 + 1)),
+        "ones": array(ones),
+        "logits": array(model(ones)),
     }
 
 
