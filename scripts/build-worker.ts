@@ -1,0 +1,73 @@
+import { execFile } from 'node:child_process';
+import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+export const WORKER = join(ROOT, 'dist/worker');
+const SOURCES = ['functions', 'durable', 'core', 'wrangler.toml', 'package-lock.json'];
+
+/** Keeps wrangler from the network: building needs none. */
+export const OFFLINE = {
+  CLOUDFLARE_CF_FETCH_ENABLED: 'false',
+  WRANGLER_SEND_METRICS: 'false',
+  WRANGLER_SEND_ERROR_REPORTS: 'false',
+  WRANGLER_HIDE_BANNER: 'true',
+  X_LOCAL_OBSERVABILITY: 'false',
+};
+
+export const wranglerBin = join(ROOT, 'node_modules/wrangler/bin/wrangler.js');
+
+/** When the newest source below a path was written; tests don't count. */
+async function newest(path: string): Promise<number> {
+  const info = await stat(path);
+  if (!info.isDirectory()) return /\.(test|suite)\.ts$/.test(path) ? 0 : info.mtimeMs;
+  const names = await readdir(path);
+  const inner = names.filter((name) => !name.startsWith('.') && name !== 'node_modules');
+  return Math.max(0, ...(await Promise.all(inner.map((name) => newest(join(path, name))))));
+}
+
+async function isFresh(): Promise<boolean> {
+  const built = await stat(join(WORKER, 'index.js')).catch(() => null);
+  if (!built) return false;
+  const times = await Promise.all(SOURCES.map((name) => newest(join(ROOT, name))));
+  return built.mtimeMs >= Math.max(...times);
+}
+
+/**
+ * Builds the Worker into dist/worker (index.js, kernel.wasm) with wrangler, if a source is newer. Wrangler puts a hash
+ * into a module's file name; here names stay the same, so that a checked-in configuration can name them. Files are
+ * replaced whole: builds may run side by side.
+ */
+export async function buildWorker(): Promise<string> {
+  if (await isFresh()) return WORKER;
+  const started = new Date();
+  const out = join(ROOT, `dist/build-${process.pid}`);
+  try {
+    await promisify(execFile)(
+      process.execPath,
+      [wranglerBin, 'deploy', '--dry-run', '--outdir', out],
+      { cwd: ROOT, env: { ...process.env, ...OFFLINE } },
+    );
+    await mkdir(WORKER, { recursive: true });
+    const hashed = /^[0-9a-f]{40}-(.+\.wasm)$/;
+    let code = await readFile(join(out, 'index.js'), 'utf8');
+    for (const file of await readdir(out)) {
+      const [, name] = hashed.exec(file) ?? [];
+      if (name === undefined) continue;
+      code = code.replaceAll(`"./${file}"`, `"./${name}"`);
+      await rename(join(out, file), join(WORKER, name));
+    }
+    await writeFile(join(out, 'index.js'), code);
+    await rename(join(out, 'index.js.map'), join(WORKER, 'index.js.map'));
+    await rename(join(out, 'index.js'), join(WORKER, 'index.js'));
+    // A source that changed while this was built is newer than the build.
+    await utimes(join(WORKER, 'index.js'), started, started);
+  } finally {
+    await rm(out, { recursive: true, force: true });
+  }
+  return WORKER;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) console.log(await buildWorker());

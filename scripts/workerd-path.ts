@@ -1,0 +1,9 @@
+import { createRequire } from 'node:module';
+
+/**
+ * The real workerd. `.bin/workerd` may be a script around it: killing that leaves workerd running. (The package is
+ * CommonJS marked as a transpiled module; an import's `default` differs between Node and its types.)
+ */
+export const WORKERD: string = (
+  createRequire(import.meta.url)('workerd') as { readonly default: string }
+).default;
