@@ -1,0 +1,226 @@
+import { isFinished } from '../core/protocol/job-status.ts';
+import { LIMITS } from '../core/protocol/limits.ts';
+import { WORKFLOWS } from '../core/workflows/registry.ts';
+import { Alarms } from './alarms.ts';
+import { Assignments } from './assignments.ts';
+import { ChunkRows } from './chunk-rows.ts';
+import { Conductor } from './conductor.ts';
+import { carry } from './courier.ts';
+import type { Env } from './env.ts';
+import { EventLog } from './event-log.ts';
+import { FoldDesk } from './fold-desk.ts';
+import { Folding } from './folding.ts';
+import { JobRecord } from './job-record.ts';
+import { Journal } from './journal.ts';
+import { kernel } from './kernel.ts';
+import { Lifecycle } from './lifecycle.ts';
+import { MetricLog } from './metric-log.ts';
+import { ModelStore } from './model-store.ts';
+import type { MessageRow } from './outbox.ts';
+import { Outbox } from './outbox.ts';
+import { Reception } from './reception.ts';
+import { Replies } from './replies.ts';
+import { ResultStore } from './result-store.ts';
+import { Retention } from './retention.ts';
+import { Sites } from './sites.ts';
+import { TaskBoard } from './task-board.ts';
+import { TaskRows } from './task-rows.ts';
+import { wireTask } from './task-view.ts';
+import type { Trouble, Turn } from './turn.ts';
+import { Waiting } from './waiting.ts';
+import { WorkflowResults } from './workflow-results.ts';
+
+/** A job's stores, and the turn in which all of them change together. */
+export class Engine {
+  readonly env: Env;
+  readonly storage: DurableObjectStorage;
+  readonly waiting = new Waiting();
+  readonly record: JobRecord;
+  readonly alarms: Alarms;
+  readonly events: EventLog;
+  readonly metrics: MetricLog;
+  readonly sites: Sites;
+  readonly results: ResultStore;
+  readonly models: ModelStore;
+  readonly tasks: TaskRows;
+  readonly board: TaskBoard;
+  readonly reception: Reception;
+  readonly lifecycle: Lifecycle;
+  readonly outbox: Outbox;
+  readonly outcomes: WorkflowResults;
+  readonly assignments: Assignments;
+  readonly replies: Replies;
+  readonly #ctx: DurableObjectState;
+  readonly #conductor: Conductor;
+  readonly #folds: FoldDesk;
+  readonly #retention: Retention;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    const { storage } = ctx;
+    const { sql } = storage;
+    const chunks = new ChunkRows(sql, LIMITS.jobBytes);
+    const journal = new Journal(sql);
+    this.#ctx = ctx;
+    this.env = env;
+    this.storage = storage;
+    this.record = new JobRecord(sql);
+    this.alarms = new Alarms(storage);
+    this.events = new EventLog(sql);
+    this.metrics = new MetricLog(sql);
+    this.sites = new Sites(sql);
+    this.models = new ModelStore(sql, chunks);
+    const layoutOf = (digest: string) => this.models.layout(digest);
+    this.results = new ResultStore({ sql, rows: chunks, kernel, layoutOf });
+    this.tasks = new TaskRows(sql);
+    this.outbox = new Outbox(sql);
+    this.outcomes = new WorkflowResults(sql);
+    this.assignments = new Assignments(sql);
+    this.replies = new Replies(sql);
+    const {
+      record,
+      events,
+      models,
+      results,
+      sites,
+      outbox,
+      assignments,
+      replies,
+      tasks: rows,
+    } = this;
+    const folding = new Folding({ sql, rows: chunks, results, models, kernel });
+    this.#folds = new FoldDesk({
+      record,
+      rows,
+      replies,
+      results,
+      folding,
+      events,
+      alarms: this.alarms,
+    });
+    const folds = this.#folds;
+    this.board = new TaskBoard({ record, rows, assignments, replies, sites, events, folds });
+    this.reception = new Reception({ record, rows, assignments, replies, results, models, events });
+    const { board } = this;
+    this.lifecycle = new Lifecycle({ record, events, outbox, board });
+    this.#retention = new Retention({ record, journal, models, rows });
+    this.#conductor = new Conductor({
+      storage,
+      record,
+      journal,
+      board,
+      models,
+      sites,
+      events,
+      lifecycle: this.lifecycle,
+      results: this.outcomes,
+      workflows: WORKFLOWS,
+    });
+  }
+
+  /**
+   * One turn: writes the input, closes what can close, advances the workflow, and answers: all in one transaction. After
+   * commit it wakes those who wait and sends what is to be sent. Throws TypeError, and changes nothing, where `input` or
+   * `answer` is asynchronous: its writes would escape the transaction.
+   */
+  turn<T>(now: number, input: (turn: Turn) => void, answer: (turn: Turn) => T): T {
+    const turn: Turn = { now, waiting: this.waiting.sites(), woken: new Map() };
+    const { before, after, value, mail } = this.storage.transactionSync(() => {
+      const before = this.record.read();
+      this.#mindTheClock(now);
+      sync(input(turn));
+      this.#settle(turn);
+      const value = sync(answer(turn));
+      const mail = this.outbox.take(now);
+      this.alarms.arm(this.#nextDue(), now);
+      return { before, after: this.record.read(), value, mail };
+    });
+    this.#wake(turn, before.version !== after.version, before.status !== after.status);
+    if (mail.length > 0) this.#ctx.waitUntil(this.#deliver(after.id, mail));
+    return value;
+  }
+
+  /** Nobody is lost because nothing ran here, or because the clock jumped. */
+  #mindTheClock(now: number): void {
+    if (this.alarms.outage(now) > 0) this.board.forgive(now);
+    else if (this.assignments.clockWentBack(now)) this.board.clockWentBack(now);
+  }
+
+  /** Closes what can close and advances, until nothing moves any more. */
+  #settle(turn: Turn): void {
+    for (;;) {
+      this.#start(turn.now);
+      const job = this.record.read();
+      if (isFinished(job.status) || job.cause === 'shortfall') break;
+      const trouble = this.board.settle(turn);
+      if (trouble) this.trouble(trouble, turn.now);
+      if (trouble || !this.#conductor.advance(turn)) break;
+      this.#retention.retire(turn.now);
+    }
+  }
+
+  /** A job starts when minSites and all mandatory sites have joined. */
+  #start(now: number): void {
+    const { status } = this.record.read();
+    if (status !== 'APPROVED' && status !== 'DISPATCHED') return;
+    const joined = new Set(this.sites.joined());
+    if (joined.size === 0) return;
+    this.lifecycle.become('DISPATCHED', now);
+    const { minSites, mandatorySites } = this.record.spec();
+    if (joined.size < minSites || mandatorySites.some((site) => !joined.has(site))) return;
+    this.lifecycle.become('RUNNING', now);
+  }
+
+  /** What the rows could not settle by themselves. */
+  trouble({ kind, reason }: Trouble, now: number): void {
+    if (kind === 'suspend') this.lifecycle.suspend(reason, 'shortfall', now);
+    else this.lifecycle.finish('FINISHED:EXECUTION_EXCEPTION', reason, now);
+  }
+
+  /** Folds one slice of the oldest task that is folding. */
+  foldSlice(now: number): void {
+    const [task] = this.tasks.in('folding');
+    const trouble = task ? this.#folds.step(task, now) : null;
+    if (trouble) this.trouble(trouble, now);
+  }
+
+  #nextDue(): number | null {
+    const { cause } = this.record.read();
+    const times = [
+      this.tasks.nextDue(cause !== 'shortfall'),
+      this.outbox.nextDue(),
+      this.models.sweep(0),
+      this.alarms.sweepDue(),
+    ].filter((time) => time !== null);
+    return times.length === 0 ? null : Math.min(...times);
+  }
+
+  #wake({ woken }: Turn, changed: boolean, turned: boolean): void {
+    const wired = new Map<number, ReturnType<typeof wireTask>>();
+    for (const [site, n] of woken) {
+      const task = wired.get(n) ?? wireTask(this.record.read().id, this.tasks.byNumber(n));
+      wired.set(n, task);
+      this.waiting.call(site, task);
+    }
+    if (turned) this.waiting.callAll();
+    if (changed) this.waiting.tell();
+  }
+
+  async #deliver(job: string, mail: readonly MessageRow[]): Promise<void> {
+    for (const message of mail) {
+      try {
+        await carry(this.env, job, message);
+        this.outbox.arrived(message);
+      } catch (error) {
+        console.warn(`job ${job}: ${message.kind} ${message.target} did not arrive`, error);
+      }
+    }
+  }
+}
+
+/** The value, unless it is a promise in disguise. */
+function sync<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && 'then' in value) {
+    throw new TypeError('a turn is synchronous, its input returned a promise');
+  }
+  return value;
+}

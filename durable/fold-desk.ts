@@ -1,0 +1,142 @@
+import type { ModelRef } from '../core/protocol/job-status.ts';
+import type { Alarms } from './alarms.ts';
+import type { EventLog } from './event-log.ts';
+import type { Folding } from './folding.ts';
+import type { JobRecord } from './job-record.ts';
+import type { Replies } from './replies.ts';
+import { divided, sumMetrics } from './replies.ts';
+import type { ResultStore } from './result-store.ts';
+import type { BoardTask, TaskRows } from './task-rows.ts';
+import { told } from './task-rows.ts';
+import type { Trouble } from './turn.ts';
+
+interface Parts {
+  readonly alarms: Alarms;
+  readonly record: JobRecord;
+  readonly rows: TaskRows;
+  readonly replies: Replies;
+  readonly results: ResultStore;
+  readonly folding: Folding;
+  readonly events: EventLog;
+}
+
+/**
+ * From the last reply to the outcome. The turn that closes a task freezes its replies and folds the first slice; the alarm
+ * folds the rest; the transaction of the last slice closes the task.
+ */
+export class FoldDesk {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** Freezes the replies and begins what is to be made of them. Below the minimum nothing is averaged. */
+  begin(task: BoardTask, status: 'ok' | 'short', now: number): Trouble | null {
+    const { rows, folding, replies, record } = this.#parts;
+    const { results, model } = task.request;
+    rows.set(task.n, { state: 'folding', status, due: null });
+    const sent = replies.rows(task.n).filter(({ upload }) => upload !== null);
+    const staged = sent.map(({ site, weight, upload }) => ({
+      site,
+      weight,
+      upload: String(upload),
+    }));
+    if (staged.length === 0 || results.kind === 'metrics')
+      return this.#close(task, {}, status, now);
+    if (results.kind === 'fold' && status === 'short') return this.#close(task, {}, status, now);
+    const base = model?.digest ?? record.spec().model;
+    if (base === undefined) {
+      return {
+        kind: 'fail',
+        reason: `${task.request.name}: the job has no model to compare results with`,
+      };
+    }
+    if (results.kind === 'fold') {
+      const { use, partial } = results.fold;
+      folding.open(task.id, {
+        base,
+        paramsType: task.params ?? 'FULL',
+        partial,
+        outputs: [{ key: 'model', use, replies: staged }],
+      });
+    } else {
+      folding.open(task.id, {
+        base,
+        paramsType: 'FULL',
+        partial: false,
+        outputs: staged.map((reply) => ({ key: reply.site, use: 'keep', replies: [reply] })),
+      });
+    }
+    return this.step(task, now);
+  }
+
+  /** Folds one slice; the last one closes the task. */
+  step(task: BoardTask, now: number): Trouble | null {
+    const step = this.#parts.folding.step(task.id);
+    if (step.state === 'more') return null;
+    this.#parts.folding.drop(task.id);
+    if (step.state === 'done') return this.#close(task, step.models, task.status ?? 'ok', now);
+    const where = step.tensor === undefined ? '' : ` in tensor ${step.tensor}`;
+    return {
+      kind: 'fail',
+      reason: `${task.request.name}: the results cannot be folded: ${step.reason}${where}`,
+    };
+  }
+
+  #close(
+    task: BoardTask,
+    models: { readonly [key: string]: ModelRef | null },
+    status: 'ok' | 'short',
+    now: number,
+  ): null {
+    const { rows, replies, record, events } = this.#parts;
+    const made = task.request.results.kind === 'fold' ? (models['model'] ?? null) : null;
+    if (task.request.results.kind === 'keep') {
+      for (const [site, model] of Object.entries(models)) {
+        if (model) replies.kept(task.n, site, model);
+      }
+    }
+    rows.set(task.n, {
+      state: 'closed',
+      status,
+      closed: now,
+      due: null,
+      model: made && JSON.stringify(made),
+    });
+    this.#release(task, now);
+    const answers = replies.of(task.n);
+    const metrics = sumMetrics(answers);
+    if (Object.keys(metrics).length > 0) record.set({ metrics: JSON.stringify(divided(metrics)) });
+    events.append(
+      'task',
+      {
+        ...told(task),
+        state: 'closed',
+        status,
+        replies: answers.length,
+        /** The model that the metrics are about, and the one that was made. */
+        sent: task.request.model?.digest ?? null,
+        data: task.request.data,
+        made: made?.digest ?? null,
+        metrics,
+      },
+      now,
+    );
+    return null;
+  }
+
+  /** The job ends while this is being folded, or before. */
+  drop(task: BoardTask, now: number): void {
+    if (task.state === 'folding') this.#parts.folding.drop(task.id);
+    this.#release(task, now);
+  }
+
+  /** Lets the staged tensors go; the alarm deletes their rows. */
+  #release(task: BoardTask, now: number): void {
+    const { replies, results, alarms } = this.#parts;
+    replies.forgetUploads(task.n);
+    results.release(task.id);
+    alarms.sweepAt(now);
+  }
+}
