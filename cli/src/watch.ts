@@ -1,3 +1,5 @@
+import { backoffMS, pause } from '../../client-kit/src/backoff.ts';
+import { ProblemError } from '../../client-kit/src/problem-error.ts';
 import { isFinished } from '../../core/protocol/job-status.ts';
 import type { JobView } from '../../core/protocol/job-status.ts';
 import { pathOf } from '../../core/protocol/http.ts';
@@ -18,28 +20,34 @@ const SILENCE_MS = 40_000;
 /** The event stream, again and again from the last event seen; returns where the server has no stream to give. */
 const follow = async (api: ServerApi, id: string, watcher: Watcher, signal: AbortSignal): Promise<void> => {
   let last = '';
-  while (!signal.aborted) {
+  const read = async (answer: Response, alive: () => void): Promise<void> => {
+    const heard = async function* (body: ReadableStream<Uint8Array>) {
+      for await (const part of body) {
+        alive();
+        yield part;
+      }
+    };
+    if (!answer.body) return;
+    for await (const event of parseEvents(heard(answer.body))) {
+      if (event.id) last = event.id;
+      watcher.onEvent(event);
+    }
+  };
+  for (let failures = 0; !signal.aborted; failures++) {
     const headers = { accept: 'text/event-stream', ...(last && { 'last-event-id': last }) };
-    const options = { headers, signal, timeoutMS: SILENCE_MS };
+    const options = { headers, signal, timeoutMS: SILENCE_MS, attempts: 1 };
+    const before = last;
     try {
-      await api.connection.send('GET', pathOf('getEvents', { id }), options, async (answer, alive) => {
-        if (!answer.body) return;
-        const heard = async function* (body: ReadableStream<Uint8Array>) {
-          for await (const part of body) {
-            alive();
-            yield part;
-          }
-        };
-        for await (const event of parseEvents(heard(answer.body))) {
-          if (event.id) last = event.id;
-          watcher.onEvent(event);
-        }
-      });
+      await api.connection.send('GET', pathOf('getEvents', { id }), options, read);
     } catch (error) {
       if (signal.aborted) return;
-      watcher.onTrouble(`no event stream (${(error as Error).message}); asking instead`);
-      return;
+      if (error instanceof ProblemError && error.status < 500) {
+        watcher.onTrouble(`no event stream (${error.message}); asking instead`);
+        return;
+      }
     }
+    if (last !== before) failures = 0;
+    await pause(backoffMS(failures, Math.random), signal).catch(() => undefined);
   }
 };
 

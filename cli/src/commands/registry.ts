@@ -15,6 +15,7 @@ import { modelInspect } from './model-inspect.ts';
 import { modelPrepare } from './model-prepare.ts';
 import { siteList } from './site-list.ts';
 import { siteRevoke } from './site-revoke.ts';
+import { siteRun } from './site-run.ts';
 
 /** Every command, in the order of the help. */
 export const COMMANDS: readonly Command[] = [
@@ -22,6 +23,7 @@ export const COMMANDS: readonly Command[] = [
   enrolmentCreate,
   siteList,
   siteRevoke,
+  siteRun,
   jobSubmit,
   jobList,
   jobShow,
