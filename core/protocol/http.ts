@@ -38,6 +38,9 @@ const wait = v.optional(integerText(0, LIMITS.waitS));
 export const SAFETENSORS = 'application/x-safetensors';
 export const BYTES = 'application/octet-stream';
 const model = { media: [SAFETENSORS] } as const;
+const bytes = { media: [BYTES] } as const;
+/** The job's own models come as what they are. */
+const modelOrBytes = { media: [SAFETENSORS, BYTES] } as const;
 
 export const Health = v.object({ status: v.literal('ok'), version: v.string() });
 export const JobList = v.object({ jobs: v.array(JobSummary), next: Next });
@@ -118,7 +121,7 @@ export const ROUTES = {
     summary: 'Read a blob; ETag and Range',
     who: ['admin'],
     head: true,
-    answers: { 200: { media: [BYTES] }, 206: { media: [BYTES] }, 304: null },
+    answers: { 200: bytes, 206: bytes, 304: null },
   },
   createJob: {
     methods: ['POST'],
@@ -199,7 +202,7 @@ export const ROUTES = {
     summary: 'A model or program that the spec or an open task names',
     who: ['site'],
     head: true,
-    answers: { 200: { media: [BYTES] }, 206: { media: [BYTES] }, 304: null },
+    answers: { 200: modelOrBytes, 206: modelOrBytes, 304: null },
   },
   getEvents: {
     methods: ['GET'],
