@@ -161,6 +161,15 @@ export class ModelStore {
     );
   }
 
+  /** Digests of models that have no name and are not retired. */
+  loose(): string[] {
+    const rows = this.#sql.exec<{ digest: string }>(
+      `SELECT digest FROM models
+        WHERE delete_at IS NULL AND digest NOT IN (SELECT digest FROM model_names)`,
+    );
+    return rows.toArray().map(({ digest }) => digest);
+  }
+
   /** Has a model deleted at `deleteAt` (epoch ms), unless a name holds it then. */
   retire(digest: string, deleteAt: number): void {
     this.#sql.exec('UPDATE models SET delete_at = ? WHERE digest = ?', deleteAt, digest);
