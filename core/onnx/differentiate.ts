@@ -16,6 +16,7 @@ import type { OptimizerOptions } from './optimizers/registry.ts';
 import { opsetOf, prepare } from './prepare.ts';
 import type { Program } from './program.ts';
 import { evaluateProgram, predictProgram, trainProgram } from './programs.ts';
+import { routeTo } from './route.ts';
 
 export interface DifferentiateOptions {
   readonly loss: LossName;
@@ -57,15 +58,22 @@ const programsOf = (model: Uint8Array, options: DifferentiateOptions): Programs 
   const wanted = trainableOf(graph, options.trainable);
   const g = Emitter.of(graph, opsetOf(graph));
   const logits = logitsOf(graph, options.loss);
+  const route = routeTo(g, logits, wanted, modelOpset);
   const loss = LOSSES[options.loss](g, logits, 'y');
   if (g.types.get(logits)?.shape[0] !== BATCH) {
     refuse({
       reason: 'loss_mismatch',
-      expected: `an output of one row per example; export the model with a dynamic batch size`,
+      expected: 'an output of one row per example; export the model with a dynamic batch size',
       got: `${logits} ${JSON.stringify(g.types.get(logits)?.shape)}`,
     });
   }
-  const gradients = backward(g, new Map([[logits, loss.seed]]), wanted, modelOpset);
+  const grads = backward(g, route, logits, loss.seed);
+  const gradients = new Map(
+    [...wanted].flatMap((name): [string, string][] => {
+      const grad = grads.get(name);
+      return grad === undefined ? [] : [[name, grad]];
+    }),
+  );
   if (gradients.size === 0) {
     refuse({ reason: 'nothing_to_train', detail: 'the loss depends on no trainable parameter' });
   }

@@ -2,7 +2,7 @@ import { BATCH } from './batch.ts';
 import { refuse } from './fault.ts';
 import { OPSETS } from './gradients/registry.ts';
 import { pruned, readsOf } from './graph.ts';
-import type { Graph } from './graph.ts';
+import type { Graph, ValueType } from './graph.ts';
 
 /** Programs are written in this opset at least: ScatterElements that adds came with 16. */
 export const PROGRAM_OPSET = 17;
@@ -41,6 +41,11 @@ export const prepare = (model: Graph): Prepared => {
       detail: `expected one input besides the weights, got ${JSON.stringify([x, ...others].map((i) => i?.name))}`,
     });
   }
+  const [own] = x.shape;
+  const batched = ({ dtype, shape }: ValueType): ValueType => ({
+    dtype,
+    shape: shape.map((dim) => (typeof dim === 'string' && dim === own ? BATCH : dim)),
+  });
   return {
     modelOpset,
     graph: {
@@ -48,6 +53,7 @@ export const prepare = (model: Graph): Prepared => {
       irVersion: Math.max(8, model.irVersion),
       opsets: new Map([...model.opsets, ['', Math.max(PROGRAM_OPSET, modelOpset)]]),
       inputs: [{ ...x, shape: x.shape.map((dim, axis) => (axis === 0 ? BATCH : dim)) }],
+      hints: new Map([...unshared.hints].map(([name, type]) => [name, batched(type)])),
       nodes,
       initializers: new Map([...unshared.initializers].filter(([name]) => read.has(name))),
       constants: new Map([...unshared.constants].filter(([name]) => read.has(name))),

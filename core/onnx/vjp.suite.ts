@@ -7,6 +7,7 @@ import type { Graph, Value } from './graph.ts';
 import { lower } from './lowering/lower.ts';
 import type { Target } from './lowering/rule.ts';
 import { opsetOf, PROGRAM_OPSET } from './prepare.ts';
+import { routeTo } from './route.ts';
 
 export interface Vjp {
   readonly model: Uint8Array;
@@ -23,10 +24,15 @@ export const vjp = (graph: Graph, wanted: readonly string[], target: Target = 'w
   const y = graph.outputs[0]?.name ?? '';
   const type = g.types.get(y);
   if (type === undefined) throw new Error(`the shape of ${y} is not inferred`);
+  const route = routeTo(g, y, new Set(wanted), opsetOf(graph));
   const dy = g.input('dy', type);
-  const grads = backward(g, new Map([[y, dy]]), new Set(wanted), opsetOf(graph));
+  const grads = backward(g, route, y, dy);
   const lowered = lower(g, target);
-  const named = new Map([...grads].map(([name, grad]) => [name, lowered.named(`d ${name}`, grad)]));
+  const named = new Map(
+    [...grads]
+      .filter(([name]) => wanted.includes(name))
+      .map(([name, grad]) => [name, lowered.named(`d ${name}`, grad)]),
+  );
   const nodes = pruned(lowered.nodes, [y, ...named.values()]);
   const reads = new Set(nodes.flatMap(readsOf));
   const inputs: Value[] = [...graph.inputs, { name: dy, ...type }].filter(({ name }) => reads.has(name));

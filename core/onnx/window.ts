@@ -10,6 +10,8 @@ export interface Window {
   /** Spatial size of the input and of the output. */
   readonly input: readonly number[];
   readonly output: readonly number[];
+  /** Whether `ceil_mode` left out a last window, one that would start in the end padding. */
+  readonly dropsWindow: boolean;
 }
 
 /** Extent of a dilated kernel. */
@@ -33,6 +35,7 @@ export const windowOf = (n: NodeView, kernel: readonly number[]): Window => {
   const padsBegin: number[] = [];
   const padsEnd: number[] = [];
   const output: number[] = [];
+  let dropsWindow = false;
   for (let axis = 0; axis < rank; axis++) {
     const size = input[axis] ?? 0;
     const stride = strides[axis] ?? 1;
@@ -50,13 +53,15 @@ export const windowOf = (n: NodeView, kernel: readonly number[]): Window => {
     const end = autoPad === 'VALID' ? 0 : (pads[rank + axis] ?? 0);
     const steps = (size + begin + end - length) / stride;
     let out = (ceil ? Math.ceil(steps) : Math.floor(steps)) + 1;
-    if (ceil && (out - 1) * stride >= size + begin) out -= 1;
+    const open = ceil && (out - 1) * stride >= size + begin;
+    if (open) out -= 1;
+    dropsWindow ||= open;
     if (out < 1) n.malformed(`the window is larger than its input along spatial axis ${axis}`);
     padsBegin.push(begin);
     padsEnd.push(end);
     output.push(out);
   }
-  return { kernel, strides, dilations, padsBegin, padsEnd, input, output };
+  return { kernel, strides, dilations, padsBegin, padsEnd, input, output, dropsWindow };
 };
 
 /**

@@ -2,7 +2,13 @@ import { DTYPES } from '../../tensors/dtype.ts';
 import { product } from '../dim.ts';
 import { ABSTRACT } from '../emitter.ts';
 import { cellCounts, transposedWindow, windowOf } from '../window.ts';
-import type { Rule } from './rule.ts';
+import type { Rule, Unless } from './rule.ts';
+
+/** ONNX Runtime's kernels drop such a window, as PyTorch does; its own shape inference keeps it, and the graph won't load. */
+export const endsOpen: Unless = (n) =>
+  n.int('ceil_mode', 0) === 1 && windowOf(n, n.ints('kernel_shape') ?? []).dropsWindow
+    ? 'with ceil_mode, its last window would start in the padding, where runtimes disagree; pad explicitly'
+    : undefined;
 
 /** Each output's gradient goes to the first maximum of its window. How that is written depends on the target: lowering/. */
 export const maxPool: Rule = (n, g) => {

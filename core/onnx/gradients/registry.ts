@@ -3,7 +3,7 @@ import { conv } from './convolution.ts';
 import { drawsMask, dropout } from './dropout.ts';
 import * as each from './elementwise.ts';
 import { gemm, matMul } from './linear.ts';
-import { averagePool, globalAveragePool, maxPool } from './pooling.ts';
+import { averagePool, endsOpen, globalAveragePool, maxPool } from './pooling.ts';
 import { reduceMean, reduceSum } from './reduction.ts';
 import type { Entry, Rule, Unless } from './rule.ts';
 import { logSoftmax, softmax } from './softmax.ts';
@@ -24,7 +24,7 @@ export const GRADIENTS: Readonly<Record<string, Entry>> = {
   And: truth,
   ArgMax: index,
   ArgMin: index,
-  AveragePool: from13(averagePool),
+  AveragePool: from13(averagePool, endsOpen),
   BatchNormalization: { forbidden: 'batch statistics in training are not computed yet' },
   Cast: from13(each.cast),
   Ceil: stepwise,
@@ -54,7 +54,7 @@ export const GRADIENTS: Readonly<Record<string, Entry>> = {
   Log: from13(each.log),
   LogSoftmax: from13(logSoftmax),
   MatMul: from13(matMul),
-  MaxPool: from13(maxPool),
+  MaxPool: from13(maxPool, endsOpen),
   Mul: from13(each.mul),
   Neg: from13(each.neg),
   Not: truth,
