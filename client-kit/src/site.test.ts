@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { JobSpecInput } from '../../core/protocol/job.ts';
 import { encode } from '../../core/tensors/safetensors.ts';
 import type { Tensors } from '../../core/tensors/tensor.ts';
 import { FakeServer, problem } from '../tests/fake-server.ts';
@@ -253,8 +254,8 @@ test('two jobs at once: both are served, and exclusive executors take turns', as
 
 test('filters: the job’s clip, then the site’s own, which no job can remove', async () => {
   const server = new FakeServer();
-  const filters = [
-    { tasks: ['train'], on: 'result', at: 'site', use: 'clip', args: { norm: 1 } } as const,
+  const filters: NonNullable<JobSpecInput['filters']> = [
+    { tasks: ['train'], on: 'result', at: 'site', use: 'clip', args: { norm: 1 } },
   ];
   server.addJob(
     'j',

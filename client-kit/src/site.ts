@@ -5,8 +5,8 @@ import { Connection } from './connection.ts';
 import type { Fetch } from './connection.ts';
 import type { OnEvent } from './event.ts';
 import type { ExecutorKind } from './executor.ts';
-import type { App } from './executors/app.ts';
 import { kitExecutors } from './executors/registry.ts';
+import type { ExecutorParts } from './executors/registry.ts';
 import { identify } from './identity.ts';
 import type { IdentityOptions } from './identity.ts';
 import { JobSession, jobPrefix } from './job-session.ts';
@@ -15,20 +15,15 @@ import { ProblemError } from './problem-error.ts';
 import type { DataSource, Policy, SiteContext } from './site-context.ts';
 import { deleteAll } from './store.ts';
 import type { Store } from './store.ts';
-import type { OrtSource } from './trainers/onnx/ort.ts';
 import { Turnstile } from './turnstile.ts';
 
-export interface SiteOptions extends IdentityOptions {
+export interface SiteOptions extends IdentityOptions, ExecutorParts {
   /** Origin of the server, like `https://fl.example.org`. */
   readonly server: string;
   /** Where the site keeps its token, unsent results, its own models and cached blobs. One site at a time uses it. */
   readonly store: Store;
   /** The site's examples: what `onnx` trains on. */
   readonly data?: DataSource | undefined;
-  /** ONNX Runtime: the module `onnxruntime-web` (or `/wasm`, `/webgpu`, `onnxruntime-node`), or a function that loads it. */
-  readonly ort?: OrtSource | undefined;
-  /** The site's own code, for jobs whose executor is `app`. */
-  readonly app?: App | undefined;
   /** More executors, or other ones, by the names that jobs use. */
   readonly executors?: Readonly<Record<string, ExecutorKind>> | undefined;
   readonly policy?: Policy | undefined;

@@ -1,6 +1,6 @@
 /**
  * Bytes under names, kept by the site's runtime: files in Node, IndexedDB in a browser. Keys are `/`-separated segments
- * of `[A-Za-z0-9._-]`.
+ * of `[A-Za-z0-9._-]` that don't begin with a dot.
  */
 export interface Store {
   /** The bytes under a key, readable in slices without loading them whole; undefined where there are none. */
@@ -20,6 +20,16 @@ export interface Store {
   list(prefix: string): Promise<string[]>;
 }
 
+/** A key's segments. Throws TypeError on any other text: ids in keys come from a server, and may not lead elsewhere. */
+export const segmentsOf = (key: string): string[] => {
+  const segments = key.split('/');
+  for (const segment of segments) {
+    if (!/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,254}$/.test(segment))
+      throw new TypeError(`bad key: ${key}`);
+  }
+  return segments;
+};
+
 /** A store that lives as long as the process: for tests and for sites that may forget. */
 export class MemoryStore implements Store {
   readonly #blobs = new Map<string, Blob>();
@@ -29,7 +39,7 @@ export class MemoryStore implements Store {
   }
 
   write(key: string, parts: readonly Uint8Array<ArrayBuffer>[]): Promise<void> {
-    this.#blobs.set(key, new Blob([...parts]));
+    this.#blobs.set(segmentsOf(key).join('/'), new Blob([...parts]));
     return Promise.resolve();
   }
 

@@ -173,7 +173,7 @@ export class FakeServer {
       return json(
         job.closed.has(name)
           ? { status: 'closed', reason: 'the job was aborted' }
-          : { status: 'open', lease: 60 },
+          : { status: 'open', lease: job.tasks.find(({ id }) => id === name)?.leaseS ?? 60 },
       );
     }
     if (last === 'result') return this.#result(job, name, headers, body);

@@ -1,3 +1,188 @@
-import type { ExecutorKind } from '../executor.ts';
+import { ONNX_DEFAULTS } from '../../../core/protocol/executors.ts';
+import type { OnnxArgs } from '../../../core/protocol/executors.ts';
+import { decode, encodeParts } from '../../../core/tensors/safetensors.ts';
+import type { Tensors } from '../../../core/tensors/tensor.ts';
+import type { Dataset } from '../dataset.ts';
+import type { Assignment, Execution, Executor, ExecutorKind, Resources } from '../executor.ts';
+import type { FLModel } from '../fl-model.ts';
+import { TaskError } from '../task-error.ts';
+import { checkDataset, contractOf } from '../trainers/onnx/contract.ts';
+import { evaluate } from '../trainers/onnx/evaluate.ts';
+import type { MetricCounter } from '../trainers/onnx/metrics.ts';
+import { loadOrt } from '../trainers/onnx/ort.ts';
 import type { OrtSource } from '../trainers/onnx/ort.ts';
-export declare const onnx: (ort: OrtSource) => ExecutorKind;
+import { OwnModels } from '../trainers/onnx/own-models.ts';
+import { Program } from '../trainers/onnx/program.ts';
+import { splitOf } from '../trainers/onnx/split.ts';
+import type { Split } from '../trainers/onnx/split.ts';
+import { train } from '../trainers/onnx/train.ts';
+
+const OPTIMIZER = 'optimizer';
+/** A progress event at most this often. */
+const REPORT_MS = 100;
+
+export interface OnnxOptions {
+  readonly ort: OrtSource;
+  /** ONNX Runtime's execution providers, like `['webgpu']`; its own default without them. */
+  readonly executionProviders?: readonly string[] | undefined;
+}
+
+/** `onnx`: trains, evaluates and hands in models with the job's ONNX programs on the site's data. */
+export const onnx = (options: OnnxOptions): ExecutorKind => ({
+  exclusive: true,
+  make: (args, resources) =>
+    new OnnxExecutor({ ...ONNX_DEFAULTS, ...args } as OnnxArgs, resources, options),
+});
+
+interface Examples {
+  readonly dataset: Dataset;
+  readonly split: Split;
+}
+
+class OnnxExecutor implements Executor {
+  readonly #args: OnnxArgs;
+  readonly #resources: Resources;
+  readonly #options: OnnxOptions;
+  readonly #own: OwnModels;
+  readonly #programs = new Map<string, Program>();
+  #examples: Examples | undefined;
+
+  constructor(args: OnnxArgs, resources: Resources, options: OnnxOptions) {
+    this.#args = args;
+    this.#resources = resources;
+    this.#options = options;
+    this.#own = new OwnModels(resources.store);
+  }
+
+  execute(assignment: Assignment): Promise<Execution> {
+    const { name } = assignment.task;
+    if (name === 'train') return this.#train(assignment);
+    if (name === 'validate') return this.#validate(assignment);
+    if (name === 'submit_model') return this.#submit(assignment);
+    throw new TaskError('TASK_UNSUPPORTED', `onnx does not do '${name}'`);
+  }
+
+  async dispose(): Promise<void> {
+    for (const program of this.#programs.values()) await program.release();
+    this.#programs.clear();
+  }
+
+  async #train(assignment: Assignment): Promise<Execution> {
+    const { task, signal, rng, report, log } = assignment;
+    const args = this.#args;
+    const received = paramsOf(assignment);
+    const program = await this.#need(assignment, 'train');
+    const { dataset, split } = await this.#data(assignment, program);
+    if (split.train.length === 0) throw new TaskError('EMPTY_RESULT', 'this site has no examples');
+    const before = await this.#evaluate(assignment, received, 'received');
+    let reported = -Infinity;
+    const trained = await train(program, received, {
+      ...args,
+      dataset,
+      examples: split.train,
+      rng: await rng('shuffle'),
+      state: args.optimizerState === 'keep' ? await this.#state() : undefined,
+      signal,
+      onStep: (step, steps, loss) => {
+        if (step < steps && performance.now() - reported < REPORT_MS) return;
+        reported = performance.now();
+        report({ type: 'step', step, steps, loss });
+      },
+    });
+    const after = await this.#evaluate(assignment, trained.params, 'local');
+    await this.#own.keep(trained.params, after);
+    const step = task.round;
+    const loss = trained.metrics.mean('loss');
+    if (loss !== undefined) log('train_loss', loss, { step });
+    for (const name of Object.keys(after?.sums ?? {})) {
+      log(`local_${name}`, after?.mean(name) ?? 0, { step });
+    }
+    const model: FLModel = {
+      params: trained.params,
+      ...(before && { metrics: before.sums }),
+      currentRound: task.round,
+      meta: { NUM_STEPS_CURRENT_ROUND: trained.steps, NUM_EXAMPLES: split.train.length },
+    };
+    const keeps = args.optimizerState === 'keep' && trained.state.size > 0;
+    return {
+      model,
+      transferType: args.transferType,
+      ...(keeps && {
+        kept: new Map([[OPTIMIZER, encodeParts(trained.state) as Uint8Array<ArrayBuffer>[]]]),
+      }),
+    };
+  }
+
+  async #validate(assignment: Assignment): Promise<Execution> {
+    const received = paramsOf(assignment);
+    await this.#need(assignment, 'evaluate');
+    const counter = await this.#evaluate(assignment, received, 'received');
+    if (!counter) throw new TaskError('EMPTY_RESULT', 'this site has no examples to validate on');
+    return { model: { metrics: counter.sums } };
+  }
+
+  /** The task's own wish (`data.name`) comes before the executor's. */
+  async #submit({ task }: Assignment): Promise<Execution> {
+    const which = task.data['name'] === 'best' ? 'best' : this.#args.which;
+    const params = await this.#own.get(which);
+    if (!params) throw new TaskError('EMPTY_RESULT', 'this site has not trained in this job');
+    return { model: { params, paramsType: 'FULL' } };
+  }
+
+  /** On the validation split; undefined where there is none, or the job has no `evaluate` program. */
+  async #evaluate(
+    assignment: Assignment,
+    model: Tensors,
+    which: 'received' | 'local',
+  ): Promise<MetricCounter | undefined> {
+    const program = await this.#program(assignment, 'evaluate');
+    if (!program) return undefined;
+    const { dataset, split } = await this.#data(assignment, program);
+    if (split.validation.length === 0) return undefined;
+    const { signal, report } = assignment;
+    const counter = await evaluate(program, model, dataset, split.validation, signal);
+    const { sums: metrics, examples } = counter;
+    report({ type: 'evaluated', model: which, metrics, examples });
+    return counter;
+  }
+
+  /** The site's data, checked and split once a job: the same examples are held out in every round and workflow. */
+  async #data({ spec, rng }: Assignment, { manifest }: Program): Promise<Examples> {
+    if (this.#examples) return this.#examples;
+    const dataset = await this.#resources.data();
+    checkDataset(dataset, spec.data ?? contractOf(manifest));
+    const fraction = this.#args.validationFraction;
+    const split = splitOf(dataset.y.length, fraction, await rng('split', 'job'));
+    this.#examples = { dataset, split };
+    return this.#examples;
+  }
+
+  async #need(assignment: Assignment, name: string): Promise<Program> {
+    const program = await this.#program(assignment, name);
+    if (!program) throw new TaskError('TASK_UNSUPPORTED', `the job has no '${name}' program`);
+    return program;
+  }
+
+  async #program({ spec, signal }: Assignment, name: string): Promise<Program | undefined> {
+    const loaded = this.#programs.get(name);
+    const wanted = spec.programs[name];
+    if (loaded || !wanted) return loaded;
+    const bytes = await this.#resources.blob(wanted.blob, signal);
+    const { executionProviders } = this.#options;
+    const ort = await loadOrt(this.#options.ort);
+    const program = await Program.load(ort, bytes, wanted.manifest, executionProviders);
+    this.#programs.set(name, program);
+    return program;
+  }
+
+  async #state(): Promise<Tensors | undefined> {
+    const blob = await this.#resources.store.read(OPTIMIZER);
+    const decoded = blob && decode(new Uint8Array(await blob.arrayBuffer()));
+    return decoded?.ok ? decoded.value.tensors : undefined;
+  }
+}
+
+const paramsOf = ({ params }: Assignment): Tensors => {
+  if (!params) throw new TaskError('BAD_TASK_DATA', 'the task brings no model');
+  return params;
+};

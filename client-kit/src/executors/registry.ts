@@ -7,15 +7,24 @@ import type { OrtSource } from '../trainers/onnx/ort.ts';
 
 /** What a site must bring for the kit's executors. */
 export interface ExecutorParts {
-  /** Without it, jobs that use `onnx` are answered with TASK_UNKNOWN. */
+  /**
+   * ONNX Runtime: the module `onnxruntime-web` (or its `/wasm` or `/webgpu`), or a function that loads it. Without it,
+   * jobs that use `onnx` are answered with TASK_UNKNOWN.
+   */
   readonly ort?: OrtSource | undefined;
+  /** ONNX Runtime's execution providers, like `['webgpu']`. */
+  readonly executionProviders?: readonly string[] | undefined;
   /** The site's own code, for jobs that use `app`. */
   readonly app?: App | undefined;
 }
 
 /** The kit's executors by the names that jobs use (core/protocol/executors.ts): one line each. */
-export const kitExecutors = (parts: ExecutorParts): Readonly<Record<string, ExecutorKind>> => ({
+export const kitExecutors = ({
+  ort,
+  executionProviders,
+  app: code,
+}: ExecutorParts): Readonly<Record<string, ExecutorKind>> => ({
   add,
-  ...(parts.app && { app: app(parts.app) }),
-  ...(parts.ort && { onnx: onnx(parts.ort) }),
+  ...(code && { app: app(code) }),
+  ...(ort && { onnx: onnx({ ort, executionProviders }) }),
 });

@@ -1,0 +1,4 @@
+import { MemoryStore } from './store.ts';
+import { storeSuite } from './store.suite.ts';
+
+storeSuite(() => new MemoryStore());

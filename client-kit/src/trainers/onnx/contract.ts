@@ -1,0 +1,61 @@
+import type { FieldError } from '../../../../core/protocol/fault.ts';
+import type { DataContract } from '../../../../core/protocol/job.ts';
+import { DTYPES } from '../../../../core/tensors/dtype.ts';
+import { showShape } from '../../../../core/tensors/layout.ts';
+import type { Manifest } from '../../../../core/tensors/manifest.ts';
+import { sizeOf } from '../../../../core/tensors/tensor.ts';
+import type { Dataset } from '../../dataset.ts';
+import { TaskError } from '../../task-error.ts';
+
+/**
+ * Checks a site's data against the job's contract, before any training. Throws TaskError BAD_TASK_DATA that names the
+ * first field that isn't as the job says; of the data itself it tells nothing.
+ */
+export const checkDataset = (dataset: Dataset, contract: DataContract): void => {
+  const error = faultOf(dataset, contract);
+  if (!error) return;
+  const { path, expected, got } = error;
+  throw new TaskError('BAD_TASK_DATA', `${path}: expected ${expected}, got ${got}`, [error]);
+};
+
+const faultOf = (
+  { x, y }: Dataset,
+  { x: wants, y: labels }: DataContract,
+): FieldError | undefined => {
+  const { array: Elements } = DTYPES[wants.dtype];
+  if (!(x.data instanceof Elements)) {
+    return { path: 'x.dtype', expected: `${wants.dtype} (${Elements.name})`, got: nameOf(x.data) };
+  }
+  const [count = 0, ...shape] = x.shape;
+  if (showShape(shape) !== showShape(wants.shape)) {
+    return { path: 'x.shape', expected: showShape(wants.shape), got: showShape(shape) };
+  }
+  if (x.data.length !== sizeOf(x.shape)) {
+    const expected = `${sizeOf(x.shape)} elements`;
+    return { path: 'x.data', expected, got: `${x.data.length}` };
+  }
+  if (!allFinite(x.data)) {
+    return { path: 'x.data', expected: 'finite numbers', got: 'NaN or infinity' };
+  }
+  if (!(y instanceof Int32Array)) return { path: 'y', expected: 'Int32Array', got: nameOf(y) };
+  if (y.length !== count) return { path: 'y', expected: `${count} labels`, got: `${y.length}` };
+  if (labels && y.some((label) => label < 0 || label >= labels.classes)) {
+    return { path: 'y', expected: `classes 0 to ${labels.classes - 1}`, got: 'another label' };
+  }
+  return undefined;
+};
+
+/** Integers are; 16-bit floats are raw bits here, and not looked into. */
+const allFinite = (data: Dataset['x']['data']): boolean => {
+  if (!(data instanceof Float32Array || data instanceof Float64Array)) return true;
+  for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) return false;
+  return true;
+};
+
+const nameOf = (value: unknown): string =>
+  typeof value === 'object' && value !== null ? value.constructor.name : typeof value;
+
+/** What a job without a contract asks: an example must fit the program's input. */
+export const contractOf = ({ inputs: { x } }: Manifest): DataContract => ({
+  x: { dtype: x.dtype, shape: x.shape.slice(1).map(Number) },
+});
