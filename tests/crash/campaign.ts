@@ -1,5 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { ADMIN, startServer } from '../http/server.ts';
+import { digestOf } from '../interop/raw-file.ts';
 import { Controller } from './controller.ts';
 import type { JobEvent } from './controller.ts';
 import { Crew } from './crew.ts';
@@ -10,8 +12,6 @@ import { Killer } from './killer.ts';
 import { readLedger } from './ledger.ts';
 import type { Acknowledged } from './ledger.ts';
 import { fileOf } from './oracle.ts';
-import { Server } from './server.ts';
-import { digestOf } from '../interop/raw-file.ts';
 
 /** One job after its campaign. */
 export interface Finished {
@@ -51,8 +51,8 @@ const PATIENCE_S = 120;
 export async function campaign({ dir, program, seed, crews, plan }: CampaignOptions): Promise<Report> {
   mkdirSync(dir, { recursive: true });
   const ledger = join(dir, 'acknowledged.txt');
-  const server = await Server.start(join(dir, 'server'));
-  const controller = new Controller(server.url, server.adminToken);
+  const server = await startServer({ data: join(dir, 'server') });
+  const controller = new Controller(server.url, ADMIN);
   const killer = new Killer(server);
   const onMoment = (moment: string): void => killer.moment(moment);
   const finished: Finished[] = [];

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Crew } from './crew.ts';
 import { MOMENTS } from './kill-plan.ts';
 import type { Kill, Moment } from './kill-plan.ts';
-import type { Server } from './server.ts';
+import type { Server } from '../http/server.ts';
 
 /** Carries out plans: counts the moments that go by and kills where the plan says. */
 export class Killer {
@@ -72,8 +72,12 @@ export class Killer {
     const chosen = who === 'all' ? names : who === 'site' && one !== undefined ? [one] : [];
     await Promise.all([
       ...chosen.map((name) => crew?.restart(name)),
-      ...(who === 'all' || chosen.length === 0 ? [this.#server.restart()] : []),
+      ...(who === 'all' || chosen.length === 0 ? [this.#restartServer()] : []),
     ]);
-    await this.#server.ready();
+  }
+
+  async #restartServer(): Promise<void> {
+    await this.#server.kill();
+    await this.#server.restart();
   }
 }

@@ -22,10 +22,7 @@ const killGroup = (pid: number): boolean => {
 process.once('exit', killAll);
 process.once('disconnect', killAll);
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.once(signal, () => {
-    killAll();
-    process.kill(process.pid, signal);
-  });
+  process.once(signal, () => process.exit(1));
 }
 
 export interface GroupOptions {

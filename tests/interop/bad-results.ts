@@ -1,5 +1,5 @@
 import { entry, flModel, floats, headerOf, join, rawFile, vectors } from './raw-file.ts';
-import { MODEL, resultOf } from './rig.ts';
+import { resultOf } from './rig.ts';
 import type { ProblemShape } from './rig.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -16,7 +16,7 @@ const FL = flModel({ params_type: 'FULL' });
 const W = [1, 2, 3, 4];
 const B = [5, 6];
 const good = (): Bytes => resultOf({ w: W, b: B });
-const data = floats(...W, ...B);
+const data = floats([...W, ...B]);
 const invalid = (code: string, path?: string | RegExp): ProblemShape => ({
   status: 422,
   code,
@@ -37,7 +37,7 @@ export const BAD_FILES: readonly BadResult[] = [
   {
     what: 'a body shorter than its header says',
     body: () => good().subarray(0, good().length - 4),
-    problem: invalid('LENGTH_MISMATCH'),
+    problem: invalid('TRUNCATED'),
   },
   {
     what: 'a body longer than its header says',
@@ -230,4 +230,3 @@ export const BAD_UPDATES: readonly BadResult[] = [
 
 /** The values that a good answer gives. */
 export const ANSWER = { w: W, b: B };
-export const LAYOUT = MODEL;

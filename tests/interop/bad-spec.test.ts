@@ -139,7 +139,9 @@ test('queries and ids that are none', async () => {
   expectProblem(await rig.admin('GET', '/v1/nothing'), { status: 404 });
   expectProblem(await rig.admin('PATCH', '/v1/jobs'), { status: 405 });
   const { token } = site;
-  expectProblem(await rig.call('GET', '/v1/jobs/nothing/task?wait=99', { token }), { status: 400 });
+  const job = await rig.submit(good);
+  expectProblem(await rig.call('GET', `/v1/jobs/${job}/task?wait=99`, { token }), { status: 400 });
+  expectProblem(await rig.admin('GET', `/v1/jobs/${job}?since=-1`), { status: 400 });
   expectProblem(await rig.call('GET', '/v1/jobs/nothing/task', { token }), { status: 404 });
 });
 

@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ADMIN } from '../http/server.ts';
 import { Rig } from './rig.ts';
 
 // A client in Python, written from the HTTP contract alone, runs whole jobs: what a third party would do.
@@ -29,7 +30,7 @@ afterAll(() => rig?.stop());
 
 /** Runs a scenario of scenarios.py against the live server. -> what it reports */
 function scenario(name: string): Promise<Outcome> {
-  const child = spawn('python3', ['-B', join(import.meta.dirname, 'scenarios.py'), rig.server.url, rig.server.adminToken, name], {
+  const child = spawn('python3', ['-B', join(import.meta.dirname, 'scenarios.py'), rig.url, ADMIN, name], {
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: 100_000,
     killSignal: 'SIGKILL',

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ADMIN } from '../http/server.ts';
 import { digestOf, floats, vectors } from './raw-file.ts';
 import { expectProblem, resultOf, Rig } from './rig.ts';
 import type { SiteOf } from './rig.ts';
@@ -22,9 +23,15 @@ const filled = (value: number): { w: number[] } => ({ w: Array.from({ length: LE
 const model = filled(0);
 const big = (value: number): Uint8Array<ArrayBuffer> => resultOf(filled(value));
 
+/** The job's model has this value everywhere. */
+const expectModel = async (job: string, value: number): Promise<void> => {
+  const data = (await rig.model(job)).subarray(-LENGTH * 4);
+  expect(digestOf(data)).toBe(digestOf(floats(filled(value).w)));
+};
+
 const begin = async (sites: readonly SiteOf[], args: Record<string, unknown> = {}) => {
   const { job, tasks } = await rig.openTask(sites, { model, args });
-  const url = rig.server.url + tasks[0]!.resultUrl;
+  const url = rig.url + tasks[0]!.resultUrl;
   return { job, tasks, upload: await SlowUpload.begin(url, sites[0]!.token, big(1)) };
 };
 
@@ -37,7 +44,7 @@ test('two different bodies for one (task, site) at once: one is accepted, and on
     expect(said.toSorted()).toEqual(['200 accepted', ...values.slice(1).map(() => '200 duplicate')]);
     const winner = values[said.indexOf('200 accepted')]!;
     expect((await rig.settled(job)).status).toBe('FINISHED:COMPLETED');
-    expect((await rig.model(job)).subarray(-LENGTH * 4)).toEqual(floats(...filled(winner).w));
+    await expectModel(job, winner);
     const late = await rig.send(tasks[0]!, site, big(9));
     expect(late.json, 'the committed reply outlives the task').toEqual({ status: 'duplicate' });
   }
@@ -56,7 +63,7 @@ test('a connection cut in the middle changes nothing', async () => {
   expect(await rig.view(job)).toMatchObject({ status: 'RUNNING', task: { received: 0 } });
   expect((await rig.send(tasks[0]!, site, big(2))).json).toEqual({ status: 'accepted' });
   expect((await rig.settled(job)).status).toBe('FINISHED:COMPLETED');
-  expect((await rig.model(job)).subarray(-LENGTH * 4)).toEqual(floats(...filled(2).w));
+  await expectModel(job, 2);
 });
 
 test('abort in mid-upload: the result is late, the job is aborted, the site is told', async () => {
@@ -91,7 +98,7 @@ test('a suspended job keeps what it has, and goes on with it when resumed', asyn
   expect(again.id).toBe(tasks[1]!.id);
   expect((await rig.send(again, other, big(3))).json).toEqual({ status: 'accepted' });
   expect((await rig.settled(job)).status).toBe('FINISHED:COMPLETED');
-  expect((await rig.model(job)).subarray(-LENGTH * 4)).toEqual(floats(...filled(2).w));
+  await expectModel(job, 2);
 });
 
 test('DELETE in mid-upload: the job is gone, and so is the result', async () => {
@@ -109,7 +116,7 @@ test('a task that closes in mid-upload: the result is late and not in the model'
   expect((await rig.send(tasks[1]!, other, big(7))).json).toEqual({ status: 'accepted' });
   expect((await rig.settled(job)).status).toBe('FINISHED:COMPLETED');
   expect(await upload.finish()).toEqual({ status: 200, json: { status: 'late' } });
-  expect((await rig.model(job)).subarray(-LENGTH * 4)).toEqual(floats(...filled(7).w));
+  await expectModel(job, 7);
 });
 
 test('a site revoked in the middle of a task gets 401 everywhere, and its task is free again', async () => {
@@ -141,8 +148,8 @@ test('a site revoked in the middle of a task gets 401 everywhere, and its task i
 
 test('a blob upload cut in the middle leaves no blob', async () => {
   const bytes = vectors({ w: [...filled(Math.random()).w] });
-  const url = `${rig.server.url}/v1/blobs/${digestOf(bytes)}`;
-  const upload = await SlowUpload.begin(url, rig.server.adminToken, bytes, 'PUT');
+  const url = `${rig.url}/v1/blobs/${digestOf(bytes)}`;
+  const upload = await SlowUpload.begin(url, ADMIN, bytes, 'PUT');
   upload.cut();
   expectProblem(await rig.admin('GET', `/v1/blobs/${digestOf(bytes)}`), { status: 404 });
   expect((await rig.admin('PUT', `/v1/blobs/${digestOf(bytes)}`, { body: bytes })).status).toBe(201);

@@ -41,7 +41,7 @@ function expected(replies: readonly { name: string; steps: number; values: typeo
     });
   let header = headerOf(entry('w', [LENGTH], [0, LENGTH * 4]), entry('b', [3], [LENGTH * 4, LENGTH * 4 + 12]));
   header = header.padEnd(Math.ceil(header.length / 8) * 8);
-  return digestOf(rawFile(header, join(floats(...fold('w')), floats(...fold('b')))));
+  return digestOf(rawFile(header, join(floats(fold('w')), floats(fold('b')))));
 }
 
 test.each([

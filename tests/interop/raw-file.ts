@@ -24,7 +24,7 @@ export function rawFile(header: string, data: Uint8Array, length?: bigint): Byte
   return join(prefix, text, data);
 }
 
-export const floats = (...values: readonly number[]): Bytes =>
+export const floats = (values: readonly number[]): Bytes =>
   new Uint8Array(new Float32Array(values).buffer);
 
 /** One tensor of a header: `"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}`. */
@@ -51,5 +51,5 @@ export function vectors(values: Readonly<Record<string, readonly number[]>>, ...
     at += numbers.length * 4;
     return entry(name, [numbers.length], [begin, at]);
   });
-  return rawFile(headerOf(...extra, ...members), join(...Object.values(values).map((v) => floats(...v))));
+  return rawFile(headerOf(...extra, ...members), join(...Object.values(values).map(floats)));
 }
