@@ -22,5 +22,7 @@ export async function forward(
   const inner = new Request(new Request(`http://object${path}`, request), { headers });
   const response = await to.fetch(inner);
   if (!response.headers.has(FAULT_HEADER)) return response;
-  throw new Refusal(await response.json<Fault>());
+  if (request.method !== 'HEAD') throw new Refusal(await response.json<Fault>());
+  // The answer to a HEAD has no body, so it can't say why it refuses; the same question as a GET can.
+  return forward(to, path, new Request(request, { method: 'GET' }), caller);
 }
