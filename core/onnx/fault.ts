@@ -54,30 +54,26 @@ export const settle = <T>(
   }
 };
 
-/** One sentence for a person, exhaustive over the reasons. */
+/** For a person: one sentence, or one line per blocked operator. */
 export const describeFault = (fault: DifferentiateFault): string => {
-  switch (fault.reason) {
-    case 'malformed_model':
-      return `the model is malformed: ${fault.detail}`;
-    case 'unsupported_model':
-      return `the model can't be differentiated: ${fault.detail}`;
-    case 'unsupported_opset':
-      return `opset ${fault.opset} is not supported; expected ${fault.expected}`;
-    case 'blocked_operators':
-      return fault.operators
-        .map(
-          ({ op, node, path, why }) => `${op} (node ${node}): ${why}; path: ${path.join(' -> ')}`,
-        )
-        .join('\n');
-    case 'unknown_shape':
-      return `the shape of ${fault.value}, needed at node ${fault.node}, can't be inferred`;
-    case 'symbolic_dimension':
-      return `node ${fault.node}: dimension ${fault.dim} must be a number, ${fault.why}`;
-    case 'nothing_to_train':
-      return `nothing to train: ${fault.detail}`;
-    case 'loss_mismatch':
-      return `the loss expects ${fault.expected}, got ${fault.got}`;
-    case 'bad_option':
-      return `option ${fault.option}: ${fault.detail}`;
+  const { reason } = fault;
+  if (reason === 'malformed_model') return `the model is malformed: ${fault.detail}`;
+  if (reason === 'unsupported_model') return `the model can't be differentiated: ${fault.detail}`;
+  if (reason === 'unsupported_opset') {
+    return `opset ${fault.opset} is not supported; expected ${fault.expected}`;
   }
+  if (reason === 'blocked_operators') {
+    return fault.operators
+      .map(({ op, node, path, why }) => `${op} (node ${node}): ${why}; path: ${path.join(' -> ')}`)
+      .join('\n');
+  }
+  if (reason === 'unknown_shape') {
+    return `the shape of ${fault.value}, needed at node ${fault.node}, can't be inferred`;
+  }
+  if (reason === 'symbolic_dimension') {
+    return `node ${fault.node}: dimension ${fault.dim} must be a number, ${fault.why}`;
+  }
+  if (reason === 'nothing_to_train') return `nothing to train: ${fault.detail}`;
+  if (reason === 'loss_mismatch') return `the loss expects ${fault.expected}, got ${fault.got}`;
+  return `option ${fault.option}: ${fault.detail}`;
 };

@@ -25,7 +25,11 @@ interface ModelVector {
   readonly logits: StoredTensor;
 }
 
-const optimizerOf = ({ momentum, weight_decay, nesterov }: ModelVector['optimizer']): OptimizerOptions => ({
+const optimizerOf = ({
+  momentum,
+  weight_decay,
+  nesterov,
+}: ModelVector['optimizer']): OptimizerOptions => ({
   name: 'sgd',
   ...(momentum !== undefined && { momentum }),
   ...(weight_decay !== undefined && { weightDecay: weight_decay }),
@@ -50,7 +54,7 @@ const expectWeights = (got: Tensors, expected: ModelVector['weights']): void => 
 };
 
 describe.each(['mlp', 'plain-sgd', 'lenet', 'zoo'])("PyTorch's %s", (name) => {
-  const torch = vector<ModelVector>(name);
+  const torch = vector(name) as ModelVector;
 
   test.each(['wasm', 'portable'] as const)('follows the loss curve, %s', async (target) => {
     const { train, parameters } = programsOf(torch, target);
@@ -66,7 +70,8 @@ describe.each(['mlp', 'plain-sgd', 'lenet', 'zoo'])("PyTorch's %s", (name) => {
 
   test('keeps the names of state_dict, in its shapes', () => {
     const { parameters } = programsOf(torch, 'wasm');
-    const layout = ([name, { shape }]: [string, { shape: readonly number[] }]) => `${name} [${shape.join()}]`;
+    const layout = ([name, { shape }]: [string, { shape: readonly number[] }]) =>
+      `${name} [${shape.join()}]`;
     expect([...parameters].map(layout).toSorted()).toEqual(
       Object.entries(torch.weights).map(layout).toSorted(),
     );
@@ -87,12 +92,23 @@ describe.each(['mlp', 'plain-sgd', 'lenet', 'zoo'])("PyTorch's %s", (name) => {
     const { y } = torch.batches[0] ?? {};
     if (y === undefined) throw new Error('no batch');
     const labels = { ...tensorOf(y), shape: [3], data: tensorOf(y).data.slice(0, 3) };
-    const judged = await (await open(evaluate.model)).run(new Map([...weights, ['input', x], ['y', labels]]));
+    const judged = await (
+      await open(evaluate.model)
+    ).run(new Map([...weights, ['input', x], ['y', labels]]));
     const logits = tensorOf(torch.logits);
     const classes = logits.shape[1] ?? 0;
-    const rows = [0, 1, 2].map((row) => Array.from(logits.data, Number).slice(row * classes, (row + 1) * classes));
-    const losses = rows.map((row, i) => Math.log(row.reduce((sum, z) => sum + Math.exp(z), 0)) - (row[Number(labels.data[i])] ?? NaN));
-    expect(scalarOf(judged, 'loss_sum')).toBeCloseTo(losses.reduce((a, b) => a + b, 0), 4);
+    const rows = [0, 1, 2].map((row) =>
+      Array.from(logits.data, Number).slice(row * classes, (row + 1) * classes),
+    );
+    const losses = rows.map(
+      (row, i) =>
+        Math.log(row.reduce((sum, z) => sum + Math.exp(z), 0)) -
+        (row[Number(labels.data[i])] ?? NaN),
+    );
+    expect(scalarOf(judged, 'loss_sum')).toBeCloseTo(
+      losses.reduce((a, b) => a + b, 0),
+      4,
+    );
     expect(scalarOf(judged, 'correct')).toBe(
       rows.filter((row, i) => row.indexOf(Math.max(...row)) === Number(labels.data[i])).length,
     );

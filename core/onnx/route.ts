@@ -31,7 +31,9 @@ export const routeTo = (
   const operators = nodes.flatMap((node): BlockedOperator[] => {
     const why = whyBlocked(new NodeView(node, g), opset);
     const op = node.domain === '' ? node.opType : `${node.domain}.${node.opType}`;
-    return why === undefined ? [] : [{ op, node: labelOf(node), path: pathTo(target, node, nodes), why }];
+    return why === undefined
+      ? []
+      : [{ op, node: labelOf(node), path: pathTo(target, node, nodes), why }];
   });
   if (operators.length > 0) refuse({ reason: 'blocked_operators', operators });
   return { needed, nodes };

@@ -73,7 +73,10 @@ export const scalarOf = (tensors: Tensors, name: string): number => {
 };
 
 /** Largest absolute difference, and the largest absolute value of `expected`. */
-export const distance = (got: Tensor | undefined, expected: Tensor): { by: number; scale: number } => {
+export const distance = (
+  got: Tensor | undefined,
+  expected: Tensor,
+): { by: number; scale: number } => {
   if (got === undefined) return { by: Infinity, scale: 0 };
   if (got.shape.join() !== expected.shape.join()) {
     throw new Error(`expected shape [${expected.shape.join()}], got [${got.shape.join()}]`);
@@ -108,7 +111,11 @@ export class Trainer {
   }
 
   /** One step; answers the mean loss and the count of correct answers before it. */
-  async step(x: Tensor, y: Tensor, lr: number): Promise<{ loss: number; correct: number; examples: number }> {
+  async step(
+    x: Tensor,
+    y: Tensor,
+    lr: number,
+  ): Promise<{ loss: number; correct: number; examples: number }> {
     const { inputs, parameters, state } = this.#program.manifest;
     const feeds = new Map(this.#feeds);
     feeds.set(inputs.x.input, x);
@@ -120,7 +127,11 @@ export class Trainer {
       if (next !== undefined) this.#feeds.set(input, next);
     }
     const examples = scalarOf(out, 'examples');
-    return { loss: scalarOf(out, 'loss_sum') / examples, correct: scalarOf(out, 'correct'), examples };
+    return {
+      loss: scalarOf(out, 'loss_sum') / examples,
+      correct: scalarOf(out, 'correct'),
+      examples,
+    };
   }
 
   get parameters(): Tensors {
@@ -140,7 +151,8 @@ export interface StoredTensor {
   readonly data: string;
 }
 
-export const bytesOf = (base64: string): Uint8Array<ArrayBuffer> => new Uint8Array(Buffer.from(base64, 'base64'));
+export const bytesOf = (base64: string): Uint8Array<ArrayBuffer> =>
+  new Uint8Array(Buffer.from(base64, 'base64'));
 
 export const tensorOf = ({ dtype, shape, data }: StoredTensor): Tensor => ({
   dtype,
@@ -149,10 +161,10 @@ export const tensorOf = ({ dtype, shape, data }: StoredTensor): Tensor => ({
 });
 
 /** A file under tests/vectors/onnx, made by `make.py` there. */
-export const vector = <T>(name: string): T =>
+export const vector = (name: string): unknown =>
   JSON.parse(
     readFileSync(new URL(`../../tests/vectors/onnx/${name}.json`, import.meta.url), 'utf8'),
-  ) as T;
+  );
 
 /** mulberry32: uniform in [0, 1). */
 export const seeded = (seed: number): (() => number) => {

@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { DTYPES } from '../tensors/dtype.ts';
-import type { TensorData } from '../tensors/dtype.ts';
+import type { Dtype, TensorData } from '../tensors/dtype.ts';
 import { sizeOf } from '../tensors/tensor.ts';
 import type { Tensor } from '../tensors/tensor.ts';
 import { dtypeOf, ELEMENT_TYPES } from './element-type.ts';
@@ -9,20 +9,11 @@ import { TensorProto_DataLocation, TensorProtoSchema } from './proto/onnx_pb.ts'
 import type { TensorProto } from './proto/onnx_pb.ts';
 
 /** The typed fields of TensorProto, used where `raw_data` is empty. Small integers and half floats share int32_data. */
-const typedField = (proto: TensorProto, dtype: Tensor['dtype']): readonly (number | bigint)[] => {
-  switch (dtype) {
-    case 'F32':
-      return proto.floatData;
-    case 'F64':
-      return proto.doubleData;
-    case 'I64':
-      return proto.int64Data;
-    case 'U64':
-    case 'U32':
-      return proto.uint64Data;
-    default:
-      return proto.int32Data;
-  }
+const typedField = (proto: TensorProto, dtype: Dtype): readonly (number | bigint)[] => {
+  if (dtype === 'F32') return proto.floatData;
+  if (dtype === 'F64') return proto.doubleData;
+  if (dtype === 'I64') return proto.int64Data;
+  return dtype === 'U64' || dtype === 'U32' ? proto.uint64Data : proto.int32Data;
 };
 
 /** Copies a TensorProto's elements out of the message, which may alias the decoded bytes. */

@@ -35,7 +35,9 @@ export const vjp = (graph: Graph, wanted: readonly string[], target: Target = 'w
   );
   const nodes = pruned(lowered.nodes, [y, ...named.values()]);
   const reads = new Set(nodes.flatMap(readsOf));
-  const inputs: Value[] = [...graph.inputs, { name: dy, ...type }].filter(({ name }) => reads.has(name));
+  const inputs: Value[] = [...graph.inputs, { name: dy, ...type }].filter(({ name }) =>
+    reads.has(name),
+  );
   const model = encodeModel({
     ...graph,
     opsets: new Map([['', opset]]),

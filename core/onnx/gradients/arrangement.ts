@@ -41,7 +41,10 @@ export const pad: Rule = (n, g) => {
   const starts = axes.map((axis) => pads[axis] ?? 0);
   // Counted from the end where nothing is known of the length.
   const ends = axes.map((axis) => -(pads[rank + axis] ?? 0) || Number.MAX_SAFE_INTEGER);
-  const dx = axes.length === 0 ? n.grad : g.op('Slice', [n.grad, g.ints(starts), g.ints(ends), g.ints(axes)]);
+  const dx =
+    axes.length === 0
+      ? n.grad
+      : g.op('Slice', [n.grad, g.ints(starts), g.ints(ends), g.ints(axes)]);
   return [dx, ...n.proto.input.slice(1).map(() => null)];
 };
 
@@ -53,7 +56,9 @@ export const padsOtherwise: Unless = (n) => {
 };
 
 /** Where a slice lies along each of its axes: from, to, and the length there. */
-const bounds = (n: NodeView): readonly { axis: number; from: number; to: number; dim: number }[] => {
+const bounds = (
+  n: NodeView,
+): readonly { axis: number; from: number; to: number; dim: number }[] => {
   const shape = n.shape(0);
   const starts = numbers(n.known(1));
   const axes = fromFront(n.has(3) ? numbers(n.known(3)) : starts.map((_, i) => i), shape.length);
@@ -79,7 +84,8 @@ export const slice: Rule = (n, g) => {
 };
 
 export const slicesOtherwise: Unless = (n) => {
-  if (n.has(4) && (n.known(4) ?? [0]).some((step) => step !== 1)) return 'only steps of 1 are differentiated';
+  if (n.has(4) && (n.known(4) ?? [0]).some((step) => step !== 1))
+    return 'only steps of 1 are differentiated';
   const all = [n.known(1), n.known(2), n.has(3) ? n.known(3) : []];
   return all.every((list) => list?.every(isStatic)) ? undefined : 'its bounds must be constants';
 };

@@ -1,5 +1,5 @@
 /** For each differentiable operator: graphs of one node, with random shapes, attributes and values. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { Tensor } from '../../tensors/tensor.ts';
 import { sizeOf } from '../../tensors/tensor.ts';
 import { float } from '../attribute.ts';
@@ -26,14 +26,20 @@ const filled = (shape: readonly number[], seed: number, values: Values): Tensor 
   const size = sizeOf(shape);
   if (values !== 'apart') {
     const [low, width] = values === 'positive' ? [0.5, 2] : [-2, 4];
-    return f32(shape, Array.from({ length: size }, () => low + width * rng()));
+    return f32(
+      shape,
+      Array.from({ length: size }, () => low + width * rng()),
+    );
   }
   const ranks = Array.from({ length: size }, (_, i) => i);
   for (let i = size - 1; i > 0; i--) {
     const j = Math.floor(rng() * (i + 1));
     [ranks[i], ranks[j]] = [ranks[j] ?? 0, ranks[i] ?? 0];
   }
-  return f32(shape, ranks.map((rank) => (rank - Math.floor(size / 2)) * 0.25 + 0.125));
+  return f32(
+    shape,
+    ranks.map((rank) => (rank - Math.floor(size / 2)) * 0.25 + 0.125),
+  );
 };
 
 const dim = (max = 4): fc.Arbitrary<number> => fc.integer({ min: 1, max });
@@ -47,7 +53,9 @@ const int64 = (values: readonly number[]): Tensor => ({
 });
 
 const unary = (values: Values = 'any', attributes: Attributes = {}): fc.Arbitrary<Case> =>
-  fc.tuple(shapes(), seed).map(([shape, s]) => ({ inputs: [filled(shape, s, values)], attributes }));
+  fc
+    .tuple(shapes(), seed)
+    .map(([shape, s]) => ({ inputs: [filled(shape, s, values)], attributes }));
 
 /** Shapes that broadcast with each other. */
 const broadcastable = (count: number): fc.Arbitrary<number[][]> =>
@@ -55,8 +63,11 @@ const broadcastable = (count: number): fc.Arbitrary<number[][]> =>
     fc.tuple(
       ...Array.from({ length: count }, () =>
         fc
-          .tuple(fc.array(fc.boolean(), { minLength: shape.length, maxLength: shape.length }), fc.nat(shape.length))
-          .map(([ones, drop]) => shape.map((d, i) => (ones[i] === true ? 1 : d)).slice(drop)),
+          .tuple(
+            fc.array(fc.boolean(), { minLength: shape.length, maxLength: shape.length }),
+            fc.nat(shape.length),
+          )
+          .map(([ones, drop]) => shape.map((d, i) => (ones[i] ? 1 : d)).slice(drop)),
       ),
     ),
   );
@@ -102,7 +113,14 @@ const gemm = fc
   });
 
 const matMul = fc
-  .tuple(dim(3), dim(3), dim(3), broadcastable(2), fc.constantFrom('both', 'left', 'right', 'dot'), seed)
+  .tuple(
+    dim(3),
+    dim(3),
+    dim(3),
+    broadcastable(2),
+    fc.constantFrom('both', 'left', 'right', 'dot'),
+    seed,
+  )
   .map(([m, k, n, [left = [], right = []], form, s]): Case => ({
     inputs: [
       filled(form === 'left' || form === 'dot' ? [k] : [...left, m, k], s, 'any'),
@@ -119,7 +137,8 @@ interface Sliding {
 /** Windows that fit their input: one to three axes for convolutions, two for pools. */
 const sliding = (ranks: readonly number[], padLess: boolean): fc.Arbitrary<Sliding> =>
   fc.constantFrom(...ranks).chain((rank) => {
-    const each = <T>(value: fc.Arbitrary<T>) => fc.array(value, { minLength: rank, maxLength: rank });
+    const each = <T>(value: fc.Arbitrary<T>) =>
+      fc.array(value, { minLength: rank, maxLength: rank });
     return fc
       .record({
         kernel: each(dim(3)),
@@ -133,7 +152,8 @@ const sliding = (ranks: readonly number[], padLess: boolean): fc.Arbitrary<Slidi
       .map(({ kernel, strides, dilations, begin, end, extra, autoPad }) => {
         const auto = autoPad !== 'NOTSET';
         // The runtime refuses a pool whose padding is not smaller than its kernel, and SAME with dilations or gaps.
-        const limit = (pads: number[]) => pads.map((by, i) => (padLess ? Math.min(by, (kernel[i] ?? 1) - 1) : by));
+        const limit = (pads: number[]) =>
+          pads.map((by, i) => (padLess ? Math.min(by, (kernel[i] ?? 1) - 1) : by));
         const dilated = auto ? kernel.map(() => 1) : dilations;
         return {
           kernel,
@@ -159,14 +179,20 @@ const conv = fc
     attributes: { ...attributes, group },
   }));
 
-const pool = (values: Values, more: fc.Arbitrary<Attributes>, dilated: boolean): fc.Arbitrary<Case> =>
-  fc.tuple(sliding([1, 2, 2], true), dim(2), dim(2), more, seed).map(([{ size, attributes }, n, c, extra, s]) => {
-    const { dilations, ...rest } = attributes;
-    return {
-      inputs: [filled([n, c, ...size.map((d) => d + 1)], s, values)],
-      attributes: { ...rest, ...(dilated && dilations !== undefined && { dilations }), ...extra },
-    };
-  });
+const pool = (
+  values: Values,
+  more: fc.Arbitrary<Attributes>,
+  dilated: boolean,
+): fc.Arbitrary<Case> =>
+  fc
+    .tuple(sliding([1, 2, 2], true), dim(2), dim(2), more, seed)
+    .map(([{ size, attributes }, n, c, extra, s]) => {
+      const { dilations, ...rest } = attributes;
+      return {
+        inputs: [filled([n, c, ...size.map((d) => d + 1)], s, values)],
+        attributes: { ...rest, ...(dilated && dilations !== undefined && { dilations }), ...extra },
+      };
+    });
 
 const withInts = (make: (shape: number[]) => fc.Arbitrary<readonly number[]>): fc.Arbitrary<Case> =>
   shapes(1, 4).chain((shape) =>
@@ -180,7 +206,10 @@ const concat = fc
   .tuple(shapes(), fc.array(dim(), { minLength: 1, maxLength: 3 }), fc.nat(2), seed)
   .map(([shape, lengths, at, s]): Case => {
     const axis = at % shape.length;
-    return { inputs: lengths.map((length, i) => filled(shape.with(axis, length), s + i, 'any')), attributes: { axis } };
+    return {
+      inputs: lengths.map((length, i) => filled(shape.with(axis, length), s + i, 'any')),
+      attributes: { axis },
+    };
   });
 
 const slice = shapes().chain((shape) =>
@@ -194,20 +223,41 @@ const slice = shapes().chain((shape) =>
 );
 
 const squeezable = shapes(1, 3).chain((shape) =>
-  fc.tuple(fc.subarray(shape.map((_, axis) => axis), { minLength: 1 }), seed).map(([axes, s]): Case => ({
-    inputs: [filled(shape.map((d, axis) => (axes.includes(axis) ? 1 : d)), s, 'any')],
-    wiring: [0, int64(axes)],
-  })),
+  fc
+    .tuple(
+      fc.subarray(
+        shape.map((_, axis) => axis),
+        { minLength: 1 },
+      ),
+      seed,
+    )
+    .map(([axes, s]): Case => ({
+      inputs: [
+        filled(
+          shape.map((d, axis) => (axes.includes(axis) ? 1 : d)),
+          s,
+          'any',
+        ),
+      ],
+      wiring: [0, int64(axes)],
+    })),
 );
 
 const shuffled = (rank: number): fc.Arbitrary<number[]> =>
-  fc.shuffledSubarray(Array.from({ length: rank }, (_, i) => i), { minLength: rank, maxLength: rank });
+  fc.shuffledSubarray(
+    Array.from({ length: rank }, (_, i) => i),
+    { minLength: rank, maxLength: rank },
+  );
 
 /** One line per operator, as in the registry. */
 export const CASES: Readonly<Record<string, fc.Arbitrary<Case>>> = {
   Abs: unary('apart'),
   Add: nary('any', 'any'),
-  AveragePool: pool('any', fc.constantFrom<Attributes>({}, { count_include_pad: 1 }, { ceil_mode: 1 }), false),
+  AveragePool: pool(
+    'any',
+    fc.constantFrom<Attributes>({}, { count_include_pad: 1 }, { ceil_mode: 1 }),
+    false,
+  ),
   Cast: unary('any', { to: 11 }),
   Clip: unary('apart').map((c) => ({ ...c, wiring: [0, f32([], [-0.5]), f32([], [0.75])] })),
   Concat: concat,
@@ -223,10 +273,14 @@ export const CASES: Readonly<Record<string, fc.Arbitrary<Case>>> = {
     wiring: [0, int64(to)],
   })),
   Flatten: shapes(2, 4).chain((shape) =>
-    fc.tuple(fc.nat(shape.length), seed).map(([axis, s]) => ({ inputs: [filled(shape, s, 'any')], attributes: { axis } })),
+    fc
+      .tuple(fc.nat(shape.length), seed)
+      .map(([axis, s]) => ({ inputs: [filled(shape, s, 'any')], attributes: { axis } })),
   ),
   Gemm: gemm,
-  GlobalAveragePool: fc.tuple(shapes(3, 4), seed).map(([shape, s]) => ({ inputs: [filled(shape, s, 'any')] })),
+  GlobalAveragePool: fc
+    .tuple(shapes(3, 4), seed)
+    .map(([shape, s]) => ({ inputs: [filled(shape, s, 'any')] })),
   Identity: unary(),
   LeakyRelu: unary('apart', { alpha: float(0.2) }),
   Log: unary('positive'),
@@ -235,7 +289,9 @@ export const CASES: Readonly<Record<string, fc.Arbitrary<Case>>> = {
   MaxPool: pool('apart', fc.constantFrom<Attributes>({}, { ceil_mode: 1 }), true),
   Mul: nary('any', 'any'),
   Neg: unary(),
-  Pad: withInts((shape) => fc.array(fc.nat(2), { minLength: 2 * shape.length, maxLength: 2 * shape.length })),
+  Pad: withInts((shape) =>
+    fc.array(fc.nat(2), { minLength: 2 * shape.length, maxLength: 2 * shape.length }),
+  ),
   Pow: nary('positive', 'any'),
   Reciprocal: unary('positive'),
   ReduceMean: reduction(false),
@@ -253,12 +309,17 @@ export const CASES: Readonly<Record<string, fc.Arbitrary<Case>>> = {
   Sum: nary('any', 'any', 'any'),
   Tanh: unary(),
   Transpose: shapes(1, 4).chain((shape) =>
-    fc.tuple(shuffled(shape.length), seed).map(([perm, s]) => ({ inputs: [filled(shape, s, 'any')], attributes: { perm } })),
+    fc
+      .tuple(shuffled(shape.length), seed)
+      .map(([perm, s]) => ({ inputs: [filled(shape, s, 'any')], attributes: { perm } })),
   ),
   Unsqueeze: withInts((shape) => fc.constantFrom([0], [-1], [0, shape.length + 1])),
   Where: fc.tuple(nary('any', 'any'), seed).map(([c, s]) => {
-    const shape = c.inputs.map(({ shape: own }) => own).toSorted((a, b) => b.length - a.length)[0] ?? [];
-    const data = Uint8Array.from({ length: sizeOf(shape) }, (_, i) => (filled([i + 1], s, 'any').data[i] ?? 0) > 0 ? 1 : 0);
+    const shape =
+      c.inputs.map(({ shape: own }) => own).toSorted((a, b) => b.length - a.length)[0] ?? [];
+    const data = Uint8Array.from({ length: sizeOf(shape) }, (_, i) =>
+      (filled([i + 1], s, 'any').data[i] ?? 0) > 0 ? 1 : 0,
+    );
     return { ...c, wiring: [{ dtype: 'BOOL', shape, data }, 0, 1] };
   }),
 };

@@ -1,12 +1,13 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Tensor, Tensors } from '../../tensors/tensor.ts';
+import type { Dim } from '../dim.ts';
 import type { Target } from '../lowering/rule.ts';
 import { Emitter } from '../emitter.ts';
 import { makeNode } from '../graph.ts';
 import type { Graph } from '../graph.ts';
 import { NodeView } from '../node-view.ts';
-import { open, seeded } from '../runtime.suite.ts';
+import { open, seeded, zeros } from '../runtime.suite.ts';
 import { vjp } from '../vjp.suite.ts';
 import { CASES } from './cases.suite.ts';
 import type { Case } from './cases.suite.ts';
@@ -16,7 +17,11 @@ import { GRADIENTS } from './registry.ts';
 const H = 0.04;
 
 /** A graph of the case's one node; `batch` makes the first dimension of its first input a symbol. */
-const graphOf = (op: string, { inputs, wiring, attributes, outputs = 1 }: Case, batch: boolean): Graph => {
+const graphOf = (
+  op: string,
+  { inputs, wiring, attributes, outputs = 1 }: Case,
+  batch: boolean,
+): Graph => {
   const constants = new Map<string, Tensor>();
   const names = (wiring ?? inputs.map((_, i) => i)).map((source, i) => {
     if (source === null) return '';
@@ -44,7 +49,7 @@ const graphOf = (op: string, { inputs, wiring, attributes, outputs = 1 }: Case, 
 };
 
 const weightedSum = (y: Tensor | undefined, dy: Tensor): number =>
-  dy.data.reduce((sum: number, w, i) => sum + Number(w) * Number(y?.data[i]), 0);
+  Array.from(dy.data as Float32Array, (w, i) => w * Number(y?.data[i])).reduce((a, b) => a + b, 0);
 
 /** Five-point difference, error O(h^4), summed in float64: close to what the operator itself would give in float64. */
 const difference = async (f: (by: number) => Promise<number>): Promise<number> => {
@@ -61,6 +66,12 @@ const refused = (of: Graph): boolean => {
   return entry.unless?.(new NodeView(node, g)) !== undefined;
 };
 
+/** An inferred dimension with the batch filled in. */
+const valueOf = (dim: Dim, batch: number): number =>
+  String(dim)
+    .split('*')
+    .reduce((product, factor) => product * (factor === 'batch' ? batch : Number(factor)), 1);
+
 const check = async (op: string, of: Case, target: Target, batch: boolean): Promise<void> => {
   const graph = graphOf(op, of, batch);
   fc.pre(!refused(graph));
@@ -71,8 +82,11 @@ const check = async (op: string, of: Case, target: Target, batch: boolean): Prom
   const feeds: Tensors = new Map(of.inputs.map((tensor, i) => [`in${i}`, tensor]));
   const y = (await forward.run(feeds)).get('out0');
   if (y === undefined) throw new Error('no output');
+  const inferred = Emitter.of(graph, 17).types.get('out0')?.shape;
+  expect(inferred?.map((dim) => valueOf(dim, of.inputs[0]?.shape[0] ?? 1))).toEqual(y.shape);
   const rng = seeded(y.data.length);
-  const dy = { ...y, data: y.data.map(() => rng() * 2 - 1) } as Tensor;
+  const dy = zeros(y);
+  dy.data.forEach((_, i) => (dy.data[i] = rng() * 2 - 1));
   const out = await both.run(new Map([...feeds, ['dy', dy]]));
   for (const [i, input] of of.inputs.entries()) {
     const got = out.get(grads.get(`in${i}`) ?? '');
@@ -82,20 +96,26 @@ const check = async (op: string, of: Case, target: Target, batch: boolean): Prom
       expected[at] = await difference(async (by) => {
         const data = Float32Array.from(input.data, Number);
         data[at] = (data[at] ?? 0) + by;
-        return weightedSum((await forward.run(new Map([...feeds, [`in${i}`, { ...input, data }]]))).get('out0'), dy);
+        return weightedSum(
+          (await forward.run(new Map([...feeds, [`in${i}`, { ...input, data }]]))).get('out0'),
+          dy,
+        );
       });
     }
     const scale = expected.reduce((max, v) => Math.max(max, Math.abs(v)), 0);
     expected.forEach((value, at) => {
       const by = Math.abs(Number(got?.data[at]) - value);
-      expect(by, `d in${i}[${at}]: expected ${value}, got ${got?.data[at]}`).toBeLessThanOrEqual(3e-4 * scale + 2e-4);
+      expect(by, `d in${i}[${at}]: expected ${value}, got ${got?.data[at]}`).toBeLessThanOrEqual(
+        3e-4 * scale + 2e-4,
+      );
     });
   }
   await Promise.all([forward.release(), both.release()]);
 };
 
 /** Operators whose first dimension may stay a symbol; where inputs broadcast, two unknown sizes can't be told apart. */
-const BATCHED = /^(Abs|Elu|Erf|Exp|Conv|.*Pool|Flatten|.*Relu|.*[sS]oftmax|Reduce.*|Sigmoid|Tanh|Clip|Cast)$/;
+const BATCHED =
+  /^(Abs|Elu|Erf|Exp|Conv|.*Pool|Flatten|.*Relu|.*[sS]oftmax|Reduce.*|Sigmoid|Tanh|Clip|Cast)$/;
 
 describe.each(Object.keys(CASES))('%s', (op) => {
   const cases = CASES[op];
@@ -104,7 +124,7 @@ describe.each(Object.keys(CASES))('%s', (op) => {
   test.each(targets)('equals central differences, %s', async (target) => {
     await fc.assert(
       fc.asyncProperty(cases, (of) => check(op, of, target, BATCHED.test(op))),
-      { numRuns: /Conv|Pool|Gemm|MatMul/.test(op) ? 40 : 20, seed: 11 },
+      { numRuns: /Conv|Pool|Gemm|MatMul/.test(op) ? 25 : 12, seed: 11 },
     );
   });
 });

@@ -15,7 +15,7 @@ interface OpVector {
   readonly grads: readonly StoredTensor[];
 }
 
-const { ops } = vector<{ ops: readonly OpVector[] }>('ops');
+const { ops } = vector('ops') as { ops: readonly OpVector[] };
 
 const expectClose = (what: string, got: Tensor | undefined, stored: StoredTensor): void => {
   const { by, scale } = distance(got, tensorOf(stored));
@@ -28,7 +28,9 @@ describe.each(['wasm', 'portable'] as const)("PyTorch's autograd, %s", (target) 
     const names = op.inputs.map((_, i) => `in${i}`);
     const { model, grads, y } = vjp(graph, names, target);
     const session = await open(model);
-    const feeds = new Map(op.inputs.map((input, i): [string, Tensor] => [`in${i}`, tensorOf(input)]));
+    const feeds = new Map(
+      op.inputs.map((input, i): [string, Tensor] => [`in${i}`, tensorOf(input)]),
+    );
     const out = await session.run(feeds.set('dy', tensorOf(op.dy)));
     expectClose('y', out.get(y), op.y);
     op.grads.forEach((grad, i) => expectClose(`in${i}`, out.get(grads.get(`in${i}`) ?? ''), grad));
@@ -40,7 +42,9 @@ describe.each(['wasm', 'portable'] as const)("PyTorch's autograd, %s", (target) 
 const NOT_EXPORTED = ['Dropout', 'Identity', 'Sum'];
 
 test('every operator with a gradient has a vector', () => {
-  const covered = new Set(ops.flatMap(({ model }) => decodeModel(bytesOf(model)).nodes.map((n) => n.opType)));
+  const covered = new Set(
+    ops.flatMap(({ model }) => decodeModel(bytesOf(model)).nodes.map((n) => n.opType)),
+  );
   const registered = Object.entries(GRADIENTS).filter(([, entry]) => 'rule' in entry);
   expect(registered.map(([op]) => op).filter((op) => !covered.has(op))).toEqual(NOT_EXPORTED);
 });

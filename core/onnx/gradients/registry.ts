@@ -11,7 +11,11 @@ import { logSoftmax, softmax } from './softmax.ts';
 /** First and last opset of models that this version reads. */
 export const OPSETS = [13, 24] as const;
 
-const from13 = (rule: Rule, unless?: Unless): Entry => ({ opset: OPSETS, rule, ...(unless && { unless }) });
+const from13 = (rule: Rule, unless?: Unless): Entry => ({
+  opset: OPSETS,
+  rule,
+  ...(unless && { unless }),
+});
 const stepwise: Entry = { none: 'its derivative is zero wherever it has one' };
 const truth: Entry = { none: 'its output is a truth value' };
 const index: Entry = { none: 'its output is an index' };

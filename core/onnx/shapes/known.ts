@@ -76,7 +76,10 @@ const slice: KnownRule = (n) => {
   const row = product(inner);
   if (typeof length !== 'number' || typeof row !== 'number') return undefined;
   const clamp = (at: number): number =>
-    Math.min(Math.max(at < 0 ? at + length : at, step > 0 ? 0 : -1), step > 0 ? length : length - 1);
+    Math.min(
+      Math.max(at < 0 ? at + length : at, step > 0 ? 0 : -1),
+      step > 0 ? length : length - 1,
+    );
   const rows: Dim[] = [];
   for (let i = clamp(start); step > 0 ? i < clamp(end) : i > clamp(end); i += step) {
     rows.push(...from.slice(i * row, (i + 1) * row));
@@ -98,7 +101,8 @@ const constantOfShape: KnownRule = (n) => {
   const length = n.known(0)?.[0];
   const value = n.tensor('value');
   const integer = value?.dtype === 'I64' || value?.dtype === 'I32';
-  if (typeof length !== 'number' || length > MAX_KNOWN || n.known(0)?.length !== 1 || !integer) return undefined;
+  if (typeof length !== 'number' || length > MAX_KNOWN || n.known(0)?.length !== 1 || !integer)
+    return undefined;
   return Array.from({ length }, () => Number(value.data[0]));
 };
 
@@ -106,7 +110,9 @@ const constantOfShape: KnownRule = (n) => {
 const where: KnownRule = (n) => {
   const [condition, a, b] = [n.known(0), n.known(1), n.known(2)];
   if (condition === undefined || a === undefined || b === undefined) return undefined;
-  const chosen = condition.map((yes, i) => (yes === 1 ? a : b).at((yes === 1 ? a : b).length === 1 ? 0 : i));
+  const chosen = condition.map((yes, i) =>
+    (yes === 1 ? a : b).at((yes === 1 ? a : b).length === 1 ? 0 : i),
+  );
   return chosen.every((dim) => dim !== undefined) ? chosen : undefined;
 };
 
