@@ -1,6 +1,7 @@
 import type { Examples } from '../cli/src/data/dataset.ts';
 import { Bench } from './bench.ts';
 import type { BenchData, Training } from './bench-worker.ts';
+import { SIDE } from './digits.ts';
 import type { Verdict } from './judge.ts';
 
 /** What the federation is compared with, all on the same held-out images. */
@@ -13,39 +14,54 @@ export interface Baselines {
 
 /** Trainings at the same time: the machine's two cores. */
 const THREADS = 2;
-export const CENTRALIZED = 'centralized';
+const CENTRALIZED = 'centralized';
 
-/** Trains each site alone, and one model on all data; each with the same steps and settings as the federation. */
+const pool = (shards: Iterable<Examples>): Examples => {
+  const all = [...shards];
+  const data = new Uint8Array(Buffer.concat(all.map(({ x }) => x.data as Uint8Array)));
+  const y = Int32Array.from(all.flatMap(({ y: labels }) => [...labels]));
+  return { x: { data, shape: [y.length, 1, SIDE, SIDE] }, y };
+};
+
+/**
+ * Trains each site alone, and one model on all data: from the same start, with the same settings, and each with as many
+ * optimizer steps as the federation took. Rejects with the signal's reason.
+ */
 export const trainBaselines = async (
   data: BenchData,
   shards: ReadonlyMap<string, Examples>,
-  pooled: Examples,
   settings: Omit<Training, 'name' | 'examples'>,
   onStep: (name: string, step: number, steps: number) => void,
+  onVerdict: (name: string, verdict: Verdict) => void,
+  signal: AbortSignal,
 ): Promise<Baselines> => {
-  const queue: Training[] = [...shards, [CENTRALIZED, pooled] as const].map(([name, examples]) => ({
-    ...settings,
-    name,
-    examples,
-  }));
+  const queue = [[CENTRALIZED, pool(shards.values())] as const, ...shards].values();
   const verdicts = new Map<string, Verdict>();
-  const work = async (): Promise<void> => {
-    const bench = new Bench(data);
-    try {
-      for (let next = queue.shift(); next; next = queue.shift()) {
-        const { name } = next;
-        verdicts.set(name, await bench.train(next, (step, steps) => onStep(name, step, steps)));
-      }
-    } finally {
-      await bench.close();
+  const benches = Array.from({ length: THREADS }, () => new Bench(data));
+  const work = async (bench: Bench): Promise<void> => {
+    for (const [name, examples] of queue) {
+      const training = { ...settings, name, examples };
+      const verdict = await bench.train(training, (step, steps) => onStep(name, step, steps));
+      verdicts.set(name, verdict);
+      onVerdict(name, verdict);
     }
   };
-  await Promise.all(Array.from({ length: THREADS }, work));
-  const centralized = verdicts.get(CENTRALIZED);
-  if (!centralized) throw new Error('the centralized model was not trained');
-  verdicts.delete(CENTRALIZED);
-  return { alone: new Map([...shards.keys()].flatMap((name) => {
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  });
+  try {
+    signal.throwIfAborted();
+    await Promise.race([Promise.all(benches.map(work)), aborted]);
+  } finally {
+    await Promise.all(benches.map((bench) => bench.close()));
+  }
+  const verdictOf = (name: string): Verdict => {
     const verdict = verdicts.get(name);
-    return verdict ? [[name, verdict] as const] : [];
-  })), centralized };
+    if (!verdict) throw new Error(`${name} was not trained`);
+    return verdict;
+  };
+  return {
+    alone: new Map([...shards.keys()].map((name) => [name, verdictOf(name)])),
+    centralized: verdictOf(CENTRALIZED),
+  };
 };

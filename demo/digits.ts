@@ -32,16 +32,20 @@ export const pick = ({ x, y }: Examples, indices: readonly number[]): Examples =
 
 const SHADES = ' .:-=+*#%@';
 
-/** A digit as text: two rows of pixels make one line. */
-export const drawDigit = (pixels: ArrayLike<number>): string[] => {
-  const lines: string[] = [];
-  for (let row = 0; row < SIDE; row += 2) {
-    let line = '';
-    for (let column = 0; column < SIDE; column++) {
-      const mean = ((pixels[row * SIDE + column] ?? 0) + (pixels[(row + 1) * SIDE + column] ?? 0)) / 2;
-      line += SHADES[Math.min(SHADES.length - 1, Math.floor((mean / 256) * SHADES.length))];
-    }
-    lines.push(line);
-  }
-  return lines;
-};
+/** Characters across and down: a character is about twice as high as it is wide. */
+const [ACROSS, DOWN] = [18, 9];
+
+/** A digit as text of 18 x 9 characters, each as dark as its part of the image. */
+export const drawDigit = (pixels: ArrayLike<number>): string[] =>
+  Array.from({ length: DOWN }, (_, row) => {
+    const [top, bottom] = [Math.floor((row * SIDE) / DOWN), Math.floor(((row + 1) * SIDE) / DOWN)];
+    return Array.from({ length: ACROSS }, (_, column) => {
+      const [left, right] = [column, column + 1].map((c) => Math.floor((c * SIDE) / ACROSS)) as [number, number];
+      let sum = 0;
+      for (let y = top; y < bottom; y++) {
+        for (let x = left; x < right; x++) sum += pixels[y * SIDE + x] ?? 0;
+      }
+      const mean = sum / ((bottom - top) * (right - left));
+      return SHADES[Math.floor((mean / 256) * SHADES.length)] ?? ' ';
+    }).join('');
+  });

@@ -36,6 +36,10 @@ export class ServerProcess {
     this.url = `http://127.0.0.1:${options.port}`;
   }
 
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
   /** Starts it and waits until it is healthy. Rejects with what it printed where it ends or stays silent. */
   async start(): Promise<void> {
     const { port, data } = this.#options;

@@ -58,7 +58,8 @@ export const uploadBlob = async (
       },
     );
   if (blob.size <= LIMITS.partThresholdBytes) {
-    onBytes?.(await put(blob));
+    const received = await put(blob);
+    onBytes?.(received);
   } else {
     const there = await put(new Blob([]), '*');
     let at = there - (there % MiB);

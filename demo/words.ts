@@ -1,0 +1,28 @@
+import { relative } from 'node:path';
+import type { DemoOptions } from './options.ts';
+import type { Workplace } from './workplace.ts';
+
+/** What the demo is about to do, and what it does not show. */
+export const greeting = ({ sites, model, chaos }: DemoOptions): string[] => [
+  `Tributary: ${sites} sites train one ${model.toUpperCase()} together; only models travel, images stay.`,
+  'All sites run on this one machine, so this shows the mechanics, not the privacy.',
+  ...(chaos ? ['Chaos: a site and the server will be killed in mid-round.'] : []),
+];
+
+/** Where things lie, and the commands to go on with. */
+export const farewell = (place: Workplace, job: string, server: string): string[] => {
+  const path = (file: string): string => relative(process.cwd(), file);
+  const profile = `--profile ${path(place.profile)}`;
+  const { port } = new URL(server);
+  return [
+    '',
+    `The final model: ${path(place.safetensors)} and ${path(place.onnx)}`,
+    'The server has been stopped; its state is kept. Go on with:',
+    `  npm run dev -- --port ${port} --data ${path(place.server)}                # start it again`,
+    `  npx tributary job show ${job} ${profile}          # inspect`,
+    `  npx tributary model inspect ${path(place.onnx)}`,
+    `  npx tributary job download ${job} global ${profile}   # download`,
+    `  npx tributary enrolment create ${profile}         # join: then, with its token,`,
+    `  npx tributary site run --name my-site --data DIR --enrolment TOKEN ${profile}`,
+  ];
+};
