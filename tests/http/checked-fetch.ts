@@ -59,7 +59,7 @@ export function checkedFetch(server: string): typeof fetch & { readonly seen: Re
     if (lower === 'options') return response;
     if (!operation || template === undefined) {
       if (status !== 404 && status !== 405) fail('not in the OpenAPI document');
-      await checkProblem(response, validator, fail);
+      if (lower !== 'head') await checkProblem(response, validator, fail);
       return response;
     }
     seen.add(where);
