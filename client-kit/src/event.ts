@@ -1,5 +1,6 @@
 import type { ReturnCode } from '../../core/protocol/return-code.ts';
 import type { Task } from '../../core/protocol/task.ts';
+import type { Retry } from './connection.ts';
 import type { Progress } from './executor.ts';
 import type { ProblemDetails } from './problem-error.ts';
 import type { Acknowledgement } from './upload.ts';
@@ -62,12 +63,6 @@ export type SiteEvent =
       readonly taskId: string;
     } & OfJob)
   /** The server can't be reached or asks for patience; the request will be sent again. */
-  | {
-      readonly type: 'retry';
-      readonly path: string;
-      readonly attempt: number;
-      readonly waitMS: number;
-      readonly cause: Error;
-    };
+  | ({ readonly type: 'retry' } & Retry);
 
 export type OnEvent = (event: SiteEvent) => void;

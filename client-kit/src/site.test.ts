@@ -58,7 +58,12 @@ test('a site enrols, adds one (FLARE hello-numpy), sends FULL with its steps, an
   expect(events.map(({ type }) => type)).toEqual([
     'joined',
     'job',
-    ...['task', 'received', 'submitted', 'task', 'received', 'submitted'],
+    'task',
+    'received',
+    'submitted',
+    'task',
+    'received',
+    'submitted',
     'job-ended',
   ]);
 });

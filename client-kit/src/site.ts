@@ -49,7 +49,7 @@ export const runSite = async (options: SiteOptions): Promise<void> => {
     const anonymous = new Connection({
       server: options.server,
       fetch: options.fetch,
-      onRetry: ({ method: _, ...retry }) => onEvent({ type: 'retry', ...retry }),
+      onRetry: (retry) => onEvent({ type: 'retry', ...retry }),
     });
     const identity = await identify(anonymous, store, { ...options, signal: stop });
     onEvent({ type: 'joined', site: identity.site });

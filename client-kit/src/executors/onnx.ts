@@ -30,8 +30,7 @@ export interface OnnxOptions {
 /** `onnx`: trains, evaluates and hands in models with the job's ONNX programs on the site's data. */
 export const onnx = (options: OnnxOptions): ExecutorKind => ({
   exclusive: true,
-  make: (args, resources) =>
-    new OnnxExecutor({ ...ONNX_DEFAULTS, ...args } as OnnxArgs, resources, options),
+  make: (args, resources) => new OnnxExecutor({ ...ONNX_DEFAULTS, ...args }, resources, options),
 });
 
 interface Examples {
@@ -101,7 +100,10 @@ class OnnxExecutor implements Executor {
       params: trained.params,
       ...(before && { metrics: before.sums }),
       currentRound: task.round,
-      meta: { NUM_STEPS_CURRENT_ROUND: trained.steps, NUM_EXAMPLES: split.train.length },
+      meta: {
+        NUM_STEPS_CURRENT_ROUND: trained.steps,
+        NUM_EXAMPLES_CURRENT_ROUND: split.train.length,
+      },
     };
     const keeps = args.optimizerState === 'keep' && trained.state.size > 0;
     return {
