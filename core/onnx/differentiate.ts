@@ -9,7 +9,7 @@ import type { DifferentiateFault } from './fault.ts';
 import { globMatches } from './glob.ts';
 import type { Graph } from './graph.ts';
 import type { LossName } from './losses/loss.ts';
-import { LOSSES } from './losses/registry.ts';
+import { lossOf } from './losses/registry.ts';
 import type { Target } from './lowering/rule.ts';
 import { optimizerOf } from './optimizers/registry.ts';
 import type { OptimizerOptions } from './optimizers/registry.ts';
@@ -54,12 +54,13 @@ export const differentiate = (
 
 const programsOf = (model: Uint8Array, options: DifferentiateOptions): Programs => {
   const { graph, modelOpset } = prepare(decodeModel(model));
+  const judge = lossOf(options.loss);
   const optimizer = optimizerOf(options.optimizer);
   const wanted = trainableOf(graph, options.trainable);
   const g = Emitter.of(graph, opsetOf(graph));
   const logits = logitsOf(graph, options.loss);
   const route = routeTo(g, logits, wanted, modelOpset);
-  const loss = LOSSES[options.loss](g, logits, 'y');
+  const loss = judge(g, logits, 'y');
   if (g.types.get(logits)?.shape[0] !== BATCH) {
     refuse({
       reason: 'loss_mismatch',
@@ -99,6 +100,14 @@ const trainableOf = (graph: Graph, globs: readonly string[] | undefined): Readon
   const chosen = names.filter(
     (name) => globs === undefined || globs.some((glob) => globMatches(glob, name)),
   );
+  const other = chosen.find((name) => graph.initializers.get(name)?.dtype !== 'F32');
+  if (globs !== undefined && other !== undefined) {
+    refuse({
+      reason: 'bad_option',
+      option: 'trainable',
+      detail: `${other} is ${graph.initializers.get(other)?.dtype}; only F32 is trained`,
+    });
+  }
   return new Set(chosen.filter((name) => graph.initializers.get(name)?.dtype === 'F32'));
 };
 

@@ -156,6 +156,35 @@ describe('faults, before anything runs', () => {
       { reason: 'loss_mismatch' },
     ],
     [
+      'an unknown optimizer',
+      small(),
+      // A caller without types.
+      { optimizer: { ...OPTIONS.optimizer, name: 'toString' as 'sgd' } },
+      { reason: 'bad_option', option: 'optimizer.name' },
+    ],
+    [
+      'an unknown loss',
+      small(),
+      { loss: 'constructor' as 'softmax-cross-entropy' },
+      { reason: 'bad_option', option: 'loss' },
+    ],
+    [
+      'a trainable tensor that is not float32',
+      chain(
+        [
+          ['Cast', ['w'], 'v', { to: 1 }],
+          ['MatMul', ['x', 'v'], 'out'],
+        ],
+        {
+          initializers: new Map([
+            ['w', { dtype: 'F16', shape: [4, 4], data: new Uint16Array(16) }],
+          ]),
+        },
+      ),
+      { trainable: ['w'] },
+      { reason: 'bad_option', option: 'trainable' },
+    ],
+    [
       'negative momentum',
       small(),
       { optimizer: { name: 'sgd', momentum: -1 } },

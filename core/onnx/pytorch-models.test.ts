@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Tensors } from '../tensors/tensor.ts';
+import { decodeModel } from './codec.ts';
 import { differentiate } from './differentiate.ts';
 import { forward } from './forward.ts';
 import type { OptimizerOptions } from './optimizers/registry.ts';
@@ -114,4 +115,16 @@ describe.each(['mlp', 'plain-sgd', 'lenet', 'zoo'])("PyTorch's %s", (name) => {
     );
     expect(scalarOf(judged, 'examples')).toBe(3);
   });
+});
+
+test('parameters that merely start equal are tied by the exporter, and untied here', () => {
+  const torch = vector('mlp') as ModelVector;
+  const { nodes, initializers } = decodeModel(bytesOf(torch.model));
+  const tied = nodes.filter(
+    ({ opType, input }) => opType === 'Identity' && initializers.has(input[0] ?? ''),
+  );
+  expect(tied).toHaveLength(1);
+  const { parameters } = programsOf(torch, 'wasm');
+  expect(parameters.get('fc1.bias')).toEqual(parameters.get('fc2.bias'));
+  expect(parameters.get('fc1.bias')?.data).not.toBe(parameters.get('fc2.bias')?.data);
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { decodeModel } from './codec.ts';
+import { decodeModel, encodeModel } from './codec.ts';
 import type { Programs } from './differentiate.ts';
 import type { Program } from './program.ts';
 import { distance, f32, open, scalarOf, Trainer } from './runtime.suite.ts';
@@ -79,6 +79,16 @@ describe('training', () => {
       'MatMul',
       'Softmax',
     ]);
+  });
+
+  test('an opset that takes axes as inputs trains alike', async () => {
+    const model = decodeModel(lenet());
+    const newer = programsOf(encodeModel({ ...model, irVersion: 10, opsets: new Map([['', 21]]) }));
+    const older = programsOf(lenet());
+    expect(decodeModel(newer.train.model).opsets.get('')).toBe(21);
+    const sizes = [4, 3];
+    const [a, b] = [await steps(older.train, older, sizes), await steps(newer.train, newer, sizes)];
+    expect(b.losses).toEqual(a.losses);
   });
 
   test('a loss of huge logits stays finite', async () => {
