@@ -1,4 +1,4 @@
-import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
+import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import * as v from 'valibot';
 import type { Caller, SiteCaller } from '../../core/protocol/caller.ts';
@@ -10,6 +10,7 @@ import type { Task } from '../../core/protocol/task.ts';
 import { decode, encode } from '../../core/tensors/safetensors.ts';
 import type { Tensors } from '../../core/tensors/tensor.ts';
 import type { Env } from '../../durable/env.ts';
+import type { JobObject } from '../../durable/job-object.ts';
 import type { Answered, JobStub } from '../../durable/stubs.ts';
 import { blobOf, directoryOf } from '../../durable/stubs.ts';
 import { f32, sha256Of } from './bytes-room.ts';
@@ -99,8 +100,11 @@ export class TestJob {
     );
   }
 
-  alarm(): Promise<boolean> {
-    return this.#after(runDurableObjectAlarm(this.#stub));
+  /** Rings the alarm, whether or not it is due. */
+  alarm(): Promise<void> {
+    return this.#after(
+      runInDurableObject(this.#stub, (object) => (object as unknown as JobObject).alarm()),
+    );
   }
 
   evict(): Promise<void> {
@@ -206,3 +210,7 @@ export async function addOne(
   };
   return job.reply(name, task.id, header, new Map([['numpy_key', f32([3, 3], values)]]));
 }
+
+/** A train result whose every element is `value`. */
+export const constant = (value: number): Tensors =>
+  new Map([['numpy_key', f32([3, 3], Array<number>(9).fill(value))]]);
