@@ -1,7 +1,7 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { expect, test } from 'vitest';
 import type { Tensor } from '../tensors/tensor.ts';
-import { decodeModel, encodeModel } from './codec.ts';
+import { decodeModel, encodeModel, readModel } from './codec.ts';
 import { settle } from './fault.ts';
 import { makeNode } from './graph.ts';
 import type { Graph } from './graph.ts';
@@ -30,6 +30,14 @@ test('reads what it writes; constants stay apart from weights', () => {
   expect(again.nodes.map(({ opType }) => opType)).toEqual(['Gemm']);
   expect(again.metadata).toEqual(graph.metadata);
   expect(encodeModel(again)).toEqual(encodeModel({ ...graph, inputs: again.inputs }));
+});
+
+test('readModel answers the fault instead of throwing', () => {
+  expect(readModel(encodeModel(graph))).toMatchObject({ ok: true, value: { name: 'g' } });
+  expect(readModel(Uint8Array.of(255))).toMatchObject({
+    ok: false,
+    error: { reason: 'malformed_model' },
+  });
 });
 
 test("PyTorch's files come through a decode and encode byte for byte", () => {

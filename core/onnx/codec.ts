@@ -1,9 +1,11 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { DTYPES } from '../tensors/dtype.ts';
+import type { Result } from '../tensors/result.ts';
 import type { Tensor, Tensors } from '../tensors/tensor.ts';
 import { constantTensor } from './attribute.ts';
 import { dtypeOf, ELEMENT_TYPES } from './element-type.ts';
-import { refuse } from './fault.ts';
+import { refuse, settle } from './fault.ts';
+import type { DifferentiateFault } from './fault.ts';
 import { makeNode } from './graph.ts';
 import type { Graph, Output, ValueType } from './graph.ts';
 import { ModelProtoSchema, ValueInfoProtoSchema } from './proto/onnx_pb.ts';
@@ -117,6 +119,10 @@ export const decodeModel = (bytes: Uint8Array): Graph => {
     metadata: new Map(model.metadataProps.map(({ key, value }) => [key, value])),
   };
 };
+
+/** {@link decodeModel} for whoever looks into a model without differentiating it. */
+export const readModel = (bytes: Uint8Array): Result<Graph, DifferentiateFault> =>
+  settle(() => decodeModel(bytes));
 
 /** Writes an ONNX file. Constants become Constant nodes, so that reading it again keeps them apart from weights. */
 export const encodeModel = (graph: Graph): Uint8Array => {

@@ -1,10 +1,12 @@
 /** The differentiator: a forward ONNX model becomes programs that an inference-only ONNX Runtime trains with. */
+export { readModel } from './codec.ts';
 export { differentiate } from './differentiate.ts';
 export type { DifferentiateOptions, Programs } from './differentiate.ts';
 export { describeFault } from './fault.ts';
 export type { BlockedOperator, DifferentiateFault } from './fault.ts';
 export { forward } from './forward.ts';
 export type { ForwardFault } from './forward.ts';
+export type { Graph } from './graph.ts';
 export type { LossName } from './losses/loss.ts';
 export type { Target } from './lowering/rule.ts';
 export { cnn } from './models/cnn.ts';
