@@ -29,9 +29,9 @@ export function secretsThere(status: number | null, stdout: string, stderr: stri
 /** Values for the secrets that are missing: made here, or the admin token that the environment gives. */
 export function missingSecrets(
   there: ReadonlySet<string>,
-  { ADMIN_TOKEN }: { readonly ADMIN_TOKEN?: string | undefined },
+  given: string | undefined,
 ): Partial<Record<Secret, string>> {
-  const made = { TOKEN_KEY: newTokenKey(), ADMIN_TOKEN: ADMIN_TOKEN || newAdminToken() };
+  const made = { TOKEN_KEY: newTokenKey(), ADMIN_TOKEN: given || newAdminToken() };
   return Object.fromEntries(NEEDED.flatMap((name) => (there.has(name) ? [] : [[name, made[name]]])));
 }
 
@@ -42,7 +42,8 @@ export function missingSecrets(
 function deploy(args: readonly string[]): number {
   if (args.includes('--dry-run')) return wrangler(['deploy', ...args]).status ?? 1;
   const list = wrangler(['secret', 'list', '--format', 'json'], 'pipe');
-  const secrets = missingSecrets(secretsThere(list.status, list.stdout, list.stderr), process.env);
+  const there = secretsThere(list.status, list.stdout, list.stderr);
+  const secrets = missingSecrets(there, process.env['ADMIN_TOKEN']);
   if (Object.keys(secrets).length === 0) return wrangler(['deploy', ...args]).status ?? 1;
   const folder = mkdtempSync(join(tmpdir(), 'tributary-deploy-'));
   try {

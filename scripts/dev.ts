@@ -67,14 +67,11 @@ async function dev(): Promise<void> {
     resourcePersistencePath: join(data, 'state'),
   });
 
-  // Miniflare ends the process on a signal, too; this comes last, whoever does.
+  // Miniflare ends the process on SIGINT, SIGTERM and SIGHUP; this comes last.
   process.on('exit', () => {
     release();
     unlock();
   });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => process.exit(0));
-  }
   try {
     const url = await miniflare.ready;
     console.log(`ready on ${url.origin}, data in ${data}`);
