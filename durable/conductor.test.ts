@@ -1,11 +1,12 @@
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import * as v from 'valibot';
+import { LIMITS } from '../core/protocol/limits.ts';
 import { WORKFLOWS } from '../core/workflows/registry.ts';
-import { broadcast, event, sampleClients } from '../core/workflows/ops.ts';
-import type { Flow } from '../core/workflows/ops.ts';
+import { broadcast, event, loadModel, sampleClients, saveModel } from '../core/workflows/ops.ts';
+import type { Flow, TaskRequest } from '../core/workflows/ops.ts';
 import { again, done, workflow } from '../core/workflows/workflow.ts';
 import type { Turn, Workflow } from '../core/workflows/workflow.ts';
-import { newJob } from '../tests/workerd/job-fixture.ts';
+import { constant, newJob } from '../tests/workerd/job-fixture.ts';
 import type { TestJob } from '../tests/workerd/job-fixture.ts';
 
 type State = { round: number };
@@ -29,23 +30,22 @@ const asking = (
     ...part,
   });
 
-function* question(round: number, to: readonly string[]) {
-  return yield* broadcast({
-    name: 'probe',
-    to,
-    model: null,
-    data: {},
-    round,
-    totalRounds: 2,
-    results: { kind: 'metrics' },
-    min: null,
-    waitAfterMin: 0,
-    timeout: 0,
-    assignmentTimeout: 0,
-    onShortfall: 'suspend',
-    ignoreErrors: false,
-  });
-}
+const request = (round: number, to: readonly string[]): TaskRequest => ({
+  name: 'probe',
+  to,
+  model: null,
+  data: {},
+  round,
+  totalRounds: 2,
+  results: { kind: 'metrics' },
+  min: null,
+  waitAfterMin: 0,
+  timeout: 0,
+  assignmentTimeout: 0,
+  onShortfall: 'suspend',
+  ignoreErrors: false,
+});
+const question = (round: number, to: readonly string[]) => broadcast(request(round, to));
 
 function* ask({ round }: State): Flow<Turn<State>> {
   const to = yield* sampleClients();
@@ -152,6 +152,41 @@ test('invariant 5: a fault rolls back only its savepoint; the reply is kept and 
   broken = false;
   const view = await job.call((stub) => stub.resume({ role: 'admin' }));
   expect(view).toMatchObject({ status: 'RUNNING', round: 1 });
+});
+
+test('what a suspended round has made stays for as long as it is suspended', async () => {
+  let broken = true;
+  const job = await start(
+    asking({}, function* (state) {
+      const to = yield* sampleClients();
+      const { model } = yield* broadcast({
+        ...request(state.round, to),
+        model: yield* loadModel(),
+        results: {
+          kind: 'fold',
+          paramsType: 'FULL',
+          fold: { use: 'mean', weightBy: 'uniform', partial: false },
+        },
+      });
+      if (broken) throw new Error('a bug in the workflow');
+      if (model) yield* saveModel(model);
+      return done(model);
+    }),
+  );
+  await join(job);
+  for (const name of sites) {
+    await job.reply(name, (await job.task(name)).id, { params_type: 'FULL' }, constant(4));
+  }
+  expect(await job.view()).toMatchObject({ status: 'SUSPENDED' });
+  vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 2 * LIMITS.modelGraceMS);
+  await job.alarm();
+  vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 2 * LIMITS.modelGraceMS);
+  await job.alarm();
+  broken = false;
+  const view = await job.call((stub) => stub.resume({ role: 'admin' }));
+  expect(view.status).toBe('FINISHED:COMPLETED');
+  expect(await job.model(view.models['global'])).toEqual(Array(9).fill(4));
+  vi.restoreAllMocks();
 });
 
 test('invariant 8: a job pins {workflow, version}; upgrades only between rounds', async () => {

@@ -102,7 +102,7 @@ export class Engine {
     this.reception = new Reception({ record, rows, assignments, replies, results, models, events });
     const { board } = this;
     this.lifecycle = new Lifecycle({ record, events, outbox, board });
-    this.#retention = new Retention({ record, journal, models, rows });
+    this.#retention = new Retention({ record, journal, models, rows, replies });
     this.#conductor = new Conductor({
       storage,
       record,
@@ -154,8 +154,8 @@ export class Engine {
       const trouble = this.board.settle(turn);
       if (trouble) this.trouble(trouble, turn.now);
       if (trouble || !this.#conductor.advance(turn)) break;
-      this.#retention.retire(turn.now);
     }
+    this.#retention.retire(turn.now);
   }
 
   /** A job starts when minSites and all mandatory sites have joined. */

@@ -48,6 +48,14 @@ export class Journal {
     return rows.toArray().flatMap(({ op, value }) => [...digestsIn(op), ...digestsIn(value)]);
   }
 
+  /** Ids of the tasks that this round has started. */
+  started(): string[] {
+    const rows = this.#sql.exec<Entry>(
+      `SELECT op, value FROM journal WHERE op LIKE '{"op":"start"%'`,
+    );
+    return rows.toArray().map(({ value }) => JSON.parse(value) as string);
+  }
+
   clear(): void {
     this.#sql.exec('DELETE FROM journal');
   }

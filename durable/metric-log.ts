@@ -32,7 +32,9 @@ export class MetricLog {
     for (const entry of entries) {
       if (entry.seq <= (floor?.seq ?? -1)) continue;
       const { rowsWritten } = this.#sql.exec(
-        `INSERT OR IGNORE INTO metrics (site, seq, key, value, type, step, time) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+        // Not INSERT OR IGNORE: that would use up an id.
+        `INSERT INTO metrics (site, seq, key, value, type, step, time) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7
+         WHERE NOT EXISTS (SELECT 1 FROM metrics WHERE site = ?1 AND seq = ?2)`,
         site,
         entry.seq,
         entry.key,

@@ -1,8 +1,11 @@
+import { isFinished } from '../core/protocol/job-status.ts';
 import { LIMITS } from '../core/protocol/limits.ts';
 import { digestsIn } from './digests-in.ts';
 import type { JobRecord } from './job-record.ts';
 import type { Journal } from './journal.ts';
 import type { ModelStore } from './model-store.ts';
+import type { Replies } from './replies.ts';
+import { refOf } from './task-rows.ts';
 import type { TaskRows } from './task-rows.ts';
 
 interface Parts {
@@ -10,6 +13,7 @@ interface Parts {
   readonly journal: Journal;
   readonly models: ModelStore;
   readonly rows: TaskRows;
+  readonly replies: Replies;
 }
 
 /**
@@ -25,14 +29,30 @@ export class Retention {
 
   /** Retires what a round has left behind. */
   retire(now: number): void {
-    const { record, journal, models, rows } = this.#parts;
+    const { models, rows } = this.#parts;
     const loose = models.loose();
-    if (loose.length === 0) return;
-    const inUse = new Set<string | undefined>([record.spec().model, ...journal.digests()]);
-    for (const digest of digestsIn(record.read().state ?? '')) inUse.add(digest);
-    for (const { request } of rows.in('open', 'folding')) inUse.add(request.model?.digest);
+    // A fold under way has models that nothing mentions yet.
+    if (loose.length === 0 || rows.in('folding').length > 0) return;
+    const inUse = new Set(this.#inUse());
     for (const digest of loose) {
       if (!inUse.has(digest)) models.retire(digest, now + LIMITS.modelGraceMS);
+    }
+  }
+
+  *#inUse(): Generator<string | undefined> {
+    const { record, journal, rows, replies } = this.#parts;
+    const { status, state } = record.read();
+    yield record.spec().model;
+    if (isFinished(status)) return;
+    yield* digestsIn(state ?? '');
+    yield* journal.digests();
+    for (const { request } of rows.in('open')) yield request.model?.digest;
+    // Outcomes of this round are read again at each replay.
+    for (const id of journal.started()) {
+      const task = rows.byId(id);
+      if (!task) continue;
+      yield refOf(task.model)?.digest;
+      for (const { model } of replies.rows(task.n)) yield refOf(model)?.digest;
     }
   }
 }
