@@ -62,8 +62,9 @@ interface Parts {
   readonly results: ResultStore;
   readonly models: ModelStore;
   readonly kernel: Kernel;
-  /** Registry, for tests. */
+  /** For tests: another registry, and another slice. */
   readonly find?: (name: string) => Aggregator | undefined;
+  readonly sliceBytes?: number;
 }
 
 type FoldRow = { base: string; params_type: ParamsType; partial: number };
@@ -127,7 +128,7 @@ export class Folding {
 
   /** Folds one slice. Throws where there is no such fold. */
   step(task: string): FoldState {
-    for (let budget: number = LIMITS.foldSliceBytes; budget > 0;) {
+    for (let budget = this.#parts.sliceBytes ?? LIMITS.foldSliceBytes; budget > 0;) {
       const output = this.#next(task);
       if (!output) return { state: 'done', models: this.#models(task) };
       const spent = this.#advance(task, output, budget);

@@ -22,12 +22,15 @@ export interface Room {
   readonly storage: DurableObjectStorage;
 }
 
+interface RoomOptions {
+  readonly capacity?: number;
+  readonly find?: (name: string) => Aggregator | undefined;
+  readonly sliceBytes?: number;
+}
+
 export const roomOn = (
   storage: DurableObjectStorage,
-  {
-    capacity = 8 * GiB,
-    find,
-  }: { capacity?: number; find?: (name: string) => Aggregator | undefined } = {},
+  { capacity = 8 * GiB, ...options }: RoomOptions = {},
 ): Room => {
   const { sql } = storage;
   for (const table of [...RESULT_TABLES, ...MODEL_TABLES, ...FOLD_TABLES]) sql.exec(table);
@@ -35,7 +38,7 @@ export const roomOn = (
   const models = new ModelStore(sql, rows);
   const layoutOf = (digest: string) => models.layout(digest);
   const results = new ResultStore({ sql, rows, kernel, layoutOf });
-  const folding = new Folding({ sql, rows, results, models, kernel, ...(find && { find }) });
+  const folding = new Folding({ sql, rows, results, models, kernel, ...options });
   return { rows, models, results, folding, storage };
 };
 
@@ -43,7 +46,7 @@ const { BLOB } = env as unknown as Env;
 let objects = 0;
 
 /** An object of its own for one test: `use` gives new stores on its storage each time, `evict` ends what it has in memory. */
-export const newRoom = (options?: Parameters<typeof roomOn>[1]) => {
+export const newRoom = (options?: RoomOptions) => {
   const stub = BLOB.get(BLOB.idFromName(`room ${objects++} ${crypto.randomUUID()}`));
   return {
     use: <T>(action: (room: Room) => T | Promise<T>): Promise<T> =>
