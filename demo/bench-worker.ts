@@ -61,6 +61,7 @@ const trained = async (id: number, training: Training): Promise<Tensors> => {
   return params;
 };
 
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
 const answer = (message: BenchAnswer): void => parentPort?.postMessage(message);
 
 parentPort?.on('message', (task: BenchTask) => {

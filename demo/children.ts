@@ -6,7 +6,8 @@ const TETHER = new URL('tether.ts', import.meta.url).href;
 
 const running = new Set<ChildProcess>();
 
-const isOver = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
+const isOver = (child: ChildProcess): boolean =>
+  child.exitCode !== null || child.signalCode !== null;
 
 /** Starts a TypeScript file in a process of its own that doesn't outlive this one. */
 export const startChild = (script: string, args: readonly string[]): ChildProcess => {

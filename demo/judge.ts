@@ -32,7 +32,8 @@ export class Judge {
   async judge(model: Tensors): Promise<Verdict> {
     const counter = await evaluate(this.#program, model, this.#heldOut, this.#all);
     const [accuracy, loss] = [counter.mean('accuracy'), counter.mean('loss')];
-    if (accuracy === undefined || loss === undefined) throw new Error('the program counts no accuracy');
+    if (accuracy === undefined || loss === undefined)
+      throw new Error('the program counts no accuracy');
     return { accuracy, loss, examples: counter.examples };
   }
 }

@@ -7,7 +7,13 @@ import type { DemoOptions } from './options.ts';
 import { randomOf } from './random.ts';
 
 /** How the sites train, and the models that they are compared with. */
-export const SETTINGS = { batchSize: 32, lr: 0.02, epochs: 1, momentum: 0.9, validationFraction: 0.1 } as const;
+export const SETTINGS = {
+  batchSize: 32,
+  lr: 0.02,
+  epochs: 1,
+  momentum: 0.9,
+  validationFraction: 0.1,
+} as const;
 
 /** The forward model, as anybody would bring it: an ONNX file. */
 export const forwardModel = ({ model, seed }: DemoOptions): Uint8Array => {

@@ -46,15 +46,23 @@ export const readOptions = (argv: readonly string[]): DemoOptions | string => {
     },
   });
   if (values.help) return HELP;
-  const number = (name: 'sites' | 'rounds' | 'seed' | 'examples' | 'port', min: number, max: number): number => {
+  const number = (
+    name: 'sites' | 'rounds' | 'seed' | 'examples' | 'port',
+    min: number,
+    max: number,
+  ): number => {
     const value = Number(values[name]);
     if (Number.isInteger(value) && value >= min && value <= max) return value;
-    throw new RangeError(`--${name}: expected a whole number from ${min} to ${max}, got ${values[name]}`);
+    throw new RangeError(
+      `--${name}: expected a whole number from ${min} to ${max}, got ${values[name]}`,
+    );
   };
   const { model } = values;
-  if (model !== 'cnn' && model !== 'mlp') throw new RangeError(`--model: expected cnn or mlp, got ${model}`);
+  if (model !== 'cnn' && model !== 'mlp')
+    throw new RangeError(`--model: expected cnn or mlp, got ${model}`);
   const alpha = Number(values.alpha);
-  if (!(alpha > 0 && alpha <= 1e6)) throw new RangeError(`--alpha: expected a number above 0, got ${values.alpha}`);
+  if (!(alpha > 0 && alpha <= 1e6))
+    throw new RangeError(`--alpha: expected a number above 0, got ${values.alpha}`);
   return {
     sites: number('sites', 1, 64),
     rounds: number('rounds', 1, 1000),

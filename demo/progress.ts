@@ -1,5 +1,4 @@
 import { moveCursor, clearScreenDown } from 'node:readline';
-import type { WriteStream } from 'node:tty';
 import { styleText } from 'node:util';
 
 const BAR = 24;
@@ -64,7 +63,7 @@ export class Progress {
   }
 
   #draw(): void {
-    const width = (this.#stream as WriteStream).columns || 80;
+    const width = this.#stream.columns || 80;
     for (const text of this.#rows.values()) this.#stream.write(`${text.slice(0, width - 1)}\n`);
     this.#drawn = this.#rows.size;
   }

@@ -4,7 +4,9 @@ import type { Rng } from '../client-kit/src/seed.ts';
 
 /** Uniform numbers in [0, 1) that depend on the seed and the purpose alone. */
 export const randomOf = (seed: number, purpose: string): Rng => {
-  const hash = createHash('sha256').update(JSON.stringify(['demo', seed, purpose])).digest();
+  const hash = createHash('sha256')
+    .update(JSON.stringify(['demo', seed, purpose]))
+    .digest();
   return xoshiro128(Uint32Array.from({ length: 4 }, (_, i) => hash.readUInt32LE(4 * i)));
 };
 

@@ -70,26 +70,42 @@ export const runDemo = async (
   }
 };
 
-const prepare = async (options: DemoOptions, place: Workplace, progress: Progress): Promise<Setup> => {
+const prepare = async (
+  options: DemoOptions,
+  place: Workplace,
+  progress: Progress,
+): Promise<Setup> => {
   const { sites, examples, alpha, seed } = options;
   for (const line of greeting(options)) progress.line(line);
   const [digits, heldOut] = await Promise.all([readDigits('train'), readDigits('t10k')]);
   const width = String(sites).length;
-  const names = Array.from({ length: sites }, (_, i) => `site-${String(i + 1).padStart(width, '0')}`);
+  const names = Array.from(
+    { length: sites },
+    (_, i) => `site-${String(i + 1).padStart(width, '0')}`,
+  );
   const split = splitBySites({ labels: digits.y, classes: 10, sites, examples, alpha, seed });
   const shards = new Map(names.map((name, i) => [name, pick(digits, split.shards[i] ?? [])]));
   for (const [name, shard] of shards) await writeShard(place.site(name).data, shard);
-  progress.heading(`Who has what: ${examples} of MNIST's 60,000 training images, Dirichlet(${alpha}), seed ${seed}`);
+  progress.heading(
+    `Who has what: ${examples} of MNIST's 60,000 training images, Dirichlet(${alpha}), seed ${seed}`,
+  );
   progress.line(splitTable(names, split.counts));
   const programs = programsOf(forwardModel(options));
   return { options, place, programs, shards, heldOut };
 };
 
 /** Starts server and sites, runs the job to its end and stops them. */
-const federate = async (setup: Setup, progress: Progress, signal: AbortSignal): Promise<Federation> => {
+const federate = async (
+  setup: Setup,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<Federation> => {
   const { options, place, programs, shards, heldOut } = setup;
   const names = [...shards.keys()];
-  const server = new ServerProcess({ port: options.port || (await freePort()), data: place.server });
+  const server = new ServerProcess({
+    port: options.port || (await freePort()),
+    data: place.server,
+  });
   const { keys } = await keysOf(place.server);
   const bench = new Bench({ programs, heldOut });
   let fleet: SiteFleet | undefined;
@@ -114,7 +130,12 @@ const federate = async (setup: Setup, progress: Progress, signal: AbortSignal): 
 
     progress.heading(`Training: ${names.length} sites, a process each, ${options.rounds} rounds`);
     const board = new Scoreboard(progress, names);
-    const starts = names.map((name) => ({ server: server.url, name, enrolment: token, ...place.site(name) }));
+    const starts = names.map((name) => ({
+      server: server.url,
+      name,
+      enrolment: token,
+      ...place.site(name),
+    }));
     const running = new SiteFleet(starts, (site, message) => {
       board.hear(site, message);
       chaos?.hear(site, message);
@@ -150,12 +171,18 @@ const federate = async (setup: Setup, progress: Progress, signal: AbortSignal): 
     const watching = watchJob(
       api,
       id,
-      { onEvent: (event) => rounds.hear(event), onView: () => undefined, onTrouble: (what) => progress.line(what) },
+      {
+        onEvent: (event) => rounds.hear(event),
+        onView: () => undefined,
+        onTrouble: (what) => progress.line(what),
+      },
       signal,
     );
     const view = await Promise.race([watching, running.failure, ...(chaos ? [chaos.failure] : [])]);
-    if (view.status !== 'FINISHED:COMPLETED') throw new Error(`the job ended ${view.status}: ${view.reason}`);
-    if (chaos && !chaos.done) throw new Error('the job ended before chaos struck: give it more rounds or examples');
+    if (view.status !== 'FINISHED:COMPLETED')
+      throw new Error(`the job ended ${view.status}: ${view.reason}`);
+    if (chaos && !chaos.done)
+      throw new Error('the job ended before chaos struck: give it more rounds or examples');
     await rounds.settled();
     const file = await api.model(id, 'global');
     progress.clear();
@@ -185,14 +212,18 @@ const judge = async (
   const { batchSize, lr, validationFraction } = SETTINGS;
   const last = rounds.at(-1);
   const digest = view.models['global']?.digest;
-  if (!last || !digest || last.digest !== digest) throw new Error('the last round made another model than the job has');
+  if (!last || !digest || last.digest !== digest)
+    throw new Error('the last round made another model than the job has');
 
-  progress.heading(`To compare with: each site alone, and all data in one place; ${steps} optimizer steps each`);
+  progress.heading(
+    `To compare with: each site alone, and all data in one place; ${steps} optimizer steps each`,
+  );
   const baselines = await trainBaselines(
     { programs, heldOut },
     shards,
     { batchSize, lr, validationFraction, steps, seed: options.seed },
-    (name, step, of) => progress.row(name, `  ${name.padEnd(11)}  ${bar(step / of)} ${step}/${of} steps`),
+    (name, step, of) =>
+      progress.row(name, `  ${name.padEnd(11)}  ${bar(step / of)} ${step}/${of} steps`),
     (name, verdict) => progress.line(`  ${name.padEnd(11)}  ${verdictText(verdict)}`),
     signal,
   );
@@ -220,10 +251,17 @@ const judge = async (
   );
   progress.line(comparison(result));
   progress.line('  (the steps of the federation are those of all sites in all rounds together)');
-  progress.heading("Whose model (column) is how accurate on whose validation images (row): never seen in training there");
+  progress.heading(
+    'Whose model (column) is how accurate on whose validation images (row): never seen in training there',
+  );
   progress.line(crossSiteTable(result.crossSite));
-  progress.heading(`${DIGITS_SHOWN} test digits, read by the exported model.onnx in plain ONNX Runtime`);
-  const shown = pick(heldOut, Array.from({ length: DIGITS_SHOWN }, (_, i) => i));
+  progress.heading(
+    `${DIGITS_SHOWN} test digits, read by the exported model.onnx in plain ONNX Runtime`,
+  );
+  const shown = pick(
+    heldOut,
+    Array.from({ length: DIGITS_SHOWN }, (_, i) => i),
+  );
   progress.line(drawDigits(shown, await recognise(exported.value, shown)));
   return result;
 };

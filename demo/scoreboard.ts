@@ -20,7 +20,9 @@ const meanOf = (metrics: Metrics, name: string): number => {
 };
 
 const taskText = ({ name, round, totalRounds, owner }: TaskInfo): string =>
-  name === 'train' ? `round ${round + 1}/${totalRounds}` : `${name.replace('_', ' ')}${owner ? ` of ${owner}` : ''}`;
+  name === 'train'
+    ? `round ${round + 1}/${totalRounds}`
+    : `${name.replace('_', ' ')}${owner ? ` of ${owner}` : ''}`;
 
 /** Follows the sites: a row each while they work, and what they measured. */
 export class Scoreboard {
@@ -39,7 +41,8 @@ export class Scoreboard {
   /** Optimizer steps of all sites in all rounds; a step repeated after a crash counts once. */
   get steps(): number {
     let steps = 0;
-    for (const sites of this.rounds.values()) for (const site of sites.values()) steps += site.steps;
+    for (const sites of this.rounds.values())
+      for (const site of sites.values()) steps += site.steps;
     return steps;
   }
 

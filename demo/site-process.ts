@@ -12,7 +12,8 @@ const tell = (message: SiteMessage): void => {
 /** `fetch` that counts what goes over the wire, bodies only. */
 const counting = async (url: string, init: RequestInit): Promise<Response> => {
   const { body } = init;
-  const up = body instanceof Blob ? body.size : typeof body === 'string' ? Buffer.byteLength(body) : 0;
+  const up =
+    body instanceof Blob ? body.size : typeof body === 'string' ? Buffer.byteLength(body) : 0;
   if (up > 0) tell({ type: 'bytes', up, down: 0 });
   const answer = await fetch(url, init);
   if (!answer.body) return answer;

@@ -41,15 +41,20 @@ const apportion = (shares: readonly number[], total: number): number[] => {
  */
 export const splitBySites = (options: SplitOptions): Split => {
   const { labels, classes, sites, examples, alpha, seed } = options;
-  if (sites * MIN_EXAMPLES > examples) throw new RangeError(`${examples} examples are too few for ${sites} sites`);
+  if (sites * MIN_EXAMPLES > examples)
+    throw new RangeError(`${examples} examples are too few for ${sites} sites`);
   const chosen = shuffled(labels.length, randomOf(seed, 'examples')).slice(0, examples);
   const byClass = Array.from({ length: classes }, (_, c) => chosen.filter((i) => labels[i] === c));
   const random = randomOf(seed, 'shares');
   for (let draw = 0; draw < DRAWS; draw++) {
-    const perClass = byClass.map((members) => apportion(dirichlet(sites, alpha, random), members.length));
-    const counts = Array.from({ length: sites }, (_, s) => perClass.map((shares) => shares[s] ?? 0));
+    const perClass = byClass.map((members) =>
+      apportion(dirichlet(sites, alpha, random), members.length),
+    );
+    const counts = Array.from({ length: sites }, (_, s) =>
+      perClass.map((shares) => shares[s] ?? 0),
+    );
     if (counts.some((row) => row.reduce((sum, n) => sum + n, 0) < MIN_EXAMPLES)) continue;
-    const starts = new Array<number>(classes).fill(0);
+    const starts = Array.from(byClass, () => 0);
     const shards = counts.map((row, s) => {
       const held = row.flatMap((n, c) => {
         const start = starts[c] ?? 0;
@@ -60,5 +65,7 @@ export const splitBySites = (options: SplitOptions): Split => {
     });
     return { shards, counts };
   }
-  throw new RangeError(`no split of ${examples} examples over ${sites} sites with alpha ${alpha} in ${DRAWS} draws`);
+  throw new RangeError(
+    `no split of ${examples} examples over ${sites} sites with alpha ${alpha} in ${DRAWS} draws`,
+  );
 };

@@ -14,7 +14,9 @@ export interface RoundResult {
   readonly sites: Readonly<Record<string, SiteRound>>;
 }
 
-type Cell = { readonly metrics: Readonly<Record<string, number>>; readonly examples: number } | { readonly reason: string };
+type Cell =
+  | { readonly metrics: Readonly<Record<string, number>>; readonly examples: number }
+  | { readonly reason: string };
 /** Data site -> model owner -> cell: the result of `cross-site-eval`. */
 export type CrossSite = Readonly<Record<string, Readonly<Record<string, Cell>>>>;
 
@@ -82,12 +84,19 @@ export const comparison = ({ accuracy, alone, centralized }: DemoResult): string
 /** Whose model is how good on whose data. */
 export const crossSiteTable = (crossSite: CrossSite): string => {
   const owners = [...new Set(Object.values(crossSite).flatMap((row) => Object.keys(row)))];
-  const order = ['global', 'best', ...owners.filter((owner) => owner !== 'global' && owner !== 'best').sort()];
+  const order = [
+    'global',
+    'best',
+    ...owners.filter((owner) => owner !== 'global' && owner !== 'best').sort(),
+  ];
   const shown = order.filter((owner) => owners.includes(owner));
   const cell = (value: Cell | undefined): string =>
     value && 'metrics' in value ? (value.metrics['accuracy'] ?? 0).toFixed(3) : '-';
   return table(
     ['data of', ...shown],
-    Object.entries(crossSite).map(([site, row]) => [site, ...shown.map((owner) => cell(row[owner]))]),
+    Object.entries(crossSite).map(([site, row]) => [
+      site,
+      ...shown.map((owner) => cell(row[owner])),
+    ]),
   );
 };

@@ -34,10 +34,12 @@ export const uploadBlob = async (
   const digest = await digestOf(blob);
   const path = pathOf('putBlob', { digest });
   const common = { attempts: ATTEMPTS, ...(signal && { signal }) };
-  const known = await connection.send('HEAD', path, common, () => Promise.resolve(true)).catch((error) => {
-    if (error instanceof ProblemError && error.status === 404) return false;
-    throw error;
-  });
+  const known = await connection
+    .send('HEAD', path, common, () => Promise.resolve(true))
+    .catch((error) => {
+      if (error instanceof ProblemError && error.status === 404) return false;
+      throw error;
+    });
   if (known) return { digest, bytes: blob.size, sent: false };
 
   const put = (body: Blob, range?: string): Promise<number> =>

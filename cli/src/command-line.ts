@@ -32,7 +32,12 @@ const positional = (command: Command, given: readonly string[]): Record<string, 
   return args;
 };
 
-const contextOf = (command: Command, argv: readonly string[], world: World, json: boolean): Context => {
+const contextOf = (
+  command: Command,
+  argv: readonly string[],
+  world: World,
+  json: boolean,
+): Context => {
   const { values, positionals } = parseArgs({
     args: [...argv],
     options: { ...GLOBAL_OPTIONS, ...command.options },
@@ -44,38 +49,69 @@ const contextOf = (command: Command, argv: readonly string[], world: World, json
   const profile = options.text('profile') ?? defaultProfile(env);
   const out = outputTo(json, stdout, stderr);
   const server = async (): Promise<string> => {
-    const found = options.text('server') ?? env['TRIBUTARY_SERVER'] ?? (await readProfile(profile)).server;
+    const found =
+      options.text('server') ?? env['TRIBUTARY_SERVER'] ?? (await readProfile(profile)).server;
     if (found && URL.canParse(found)) return found;
-    if (found) throw new CommandError('usage', `server: expected a URL like https://fl.example.org, got '${found}'`);
-    throw new CommandError('usage', 'which server? Give --server, set TRIBUTARY_SERVER, or run: tributary login');
+    if (found)
+      throw new CommandError(
+        'usage',
+        `server: expected a URL like https://fl.example.org, got '${found}'`,
+      );
+    throw new CommandError(
+      'usage',
+      'which server? Give --server, set TRIBUTARY_SERVER, or run: tributary login',
+    );
   };
   const admin = async (): Promise<Connection> => {
-    const token = options.text('token') ?? env['TRIBUTARY_TOKEN'] ?? (await readProfile(profile)).token;
+    const token =
+      options.text('token') ?? env['TRIBUTARY_TOKEN'] ?? (await readProfile(profile)).token;
     const address = await server();
     if (!token) {
-      throw new CommandError('auth', 'no token. Give --token, set TRIBUTARY_TOKEN, or run: tributary login');
+      throw new CommandError(
+        'auth',
+        'no token. Give --token, set TRIBUTARY_TOKEN, or run: tributary login',
+      );
     }
     return new Connection({
       server: address,
       token,
       onRetry: ({ waitMS, cause }) =>
-        out.progress(`${address}: ${failureOf(cause).message}; again in ${(waitMS / 1000).toFixed(1)} s`),
+        out.progress(
+          `${address}: ${failureOf(cause).message}; again in ${(waitMS / 1000).toFixed(1)} s`,
+        ),
     });
   };
-  return { args: positional(command, positionals), options, out, env, signal, profile, server, admin };
+  return {
+    args: positional(command, positionals),
+    options,
+    out,
+    env,
+    signal,
+    profile,
+    server,
+    admin,
+  };
 };
 
 const unknown = (words: readonly string[]): CommandError => {
   const object = words[0] ?? '';
-  const near = COMMANDS.filter(({ name }) => name.split(' ')[0] === object).map(({ name }) => `  ${name}`);
-  return new CommandError('usage', `unknown command '${words.join(' ')}'`, near.length > 0 ? near : ['  tributary help']);
+  const near = COMMANDS.filter(({ name }) => name.split(' ')[0] === object).map(
+    ({ name }) => `  ${name}`,
+  );
+  return new CommandError(
+    'usage',
+    `unknown command '${words.join(' ')}'`,
+    near.length > 0 ? near : ['  tributary help'],
+  );
 };
 
 const help = (topic: readonly string[]): string => {
   if (topic.length === 0) return overview(COMMANDS);
   if (topic[0] === 'exit-codes') return exitCodeHelp();
   const name = topic.join(' ');
-  const found = COMMANDS.filter((command) => command.name === name || command.name.startsWith(`${name} `));
+  const found = COMMANDS.filter(
+    (command) => command.name === name || command.name.startsWith(`${name} `),
+  );
   if (found.length === 0) throw unknown(topic);
   return found.map(commandHelp).join('\n\n');
 };
@@ -94,7 +130,9 @@ export const runCommandLine = async (argv: readonly string[], world: World): Pro
       world.stdout(`${help(words.slice(1))}\n`);
       return exitCode(words.length === 0 && !wantsHelp ? 'usage' : 'ok');
     }
-    const command = COMMANDS.find(({ name }) => name.split(' ').every((word, i) => argv[i] === word));
+    const command = COMMANDS.find(({ name }) =>
+      name.split(' ').every((word, i) => argv[i] === word),
+    );
     if (!command) {
       if (wantsHelp) {
         world.stdout(`${help(words)}\n`);

@@ -47,8 +47,16 @@ export interface Command {
 /** Options that every command takes. */
 export const GLOBAL_OPTIONS = {
   server: { type: 'string', value: 'URL', help: 'server (or TRIBUTARY_SERVER, or the profile)' },
-  token: { type: 'string', value: 'TOKEN', help: 'admin token (or TRIBUTARY_TOKEN, or the profile)' },
-  profile: { type: 'string', value: 'FILE', help: 'profile file (~/.config/tributary/profile.json)' },
+  token: {
+    type: 'string',
+    value: 'TOKEN',
+    help: 'admin token (or TRIBUTARY_TOKEN, or the profile)',
+  },
+  profile: {
+    type: 'string',
+    value: 'FILE',
+    help: 'profile file (~/.config/tributary/profile.json)',
+  },
   json: { type: 'boolean', help: 'one JSON value on stdout; progress goes to stderr' },
   help: { type: 'boolean', short: 'h', help: 'explain the command' },
 } as const satisfies Readonly<Record<string, OptionSpec>>;

@@ -54,7 +54,15 @@ const rootCause = (error: Error): Error => {
   return cause instanceof Error ? rootCause(cause) : error;
 };
 
-const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOUT', 'EPIPE', 'UND_ERR_SOCKET']);
+const NETWORK = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ETIMEDOUT',
+  'EPIPE',
+  'UND_ERR_SOCKET',
+]);
 
 /** Sorts any error into an exit code and words for a person. */
 export const failureOf = (error: unknown): Failure => {
@@ -66,7 +74,9 @@ export const failureOf = (error: unknown): Failure => {
     return {
       exit: ofStatus(problem.status),
       message: `${problem.detail} (${problem.status} ${problem.code})`,
-      hints: problem.errors.map(({ path, expected, got }) => `  ${path}: expected ${expected}, got ${got}`),
+      hints: problem.errors.map(
+        ({ path, expected, got }) => `  ${path}: expected ${expected}, got ${got}`,
+      ),
       json: problem,
     };
   }

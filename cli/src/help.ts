@@ -30,7 +30,9 @@ export const overview = (commands: readonly Command[]): string =>
 
 /** One command: usage, options, details. */
 export const commandHelp = ({ name, summary, args, options, details }: Command): string => {
-  const slots = args.map((slot) => (slot.startsWith('[') ? `[<${slot.slice(1, -1)}>]` : `<${slot}>`));
+  const slots = args.map((slot) =>
+    slot.startsWith('[') ? `[<${slot.slice(1, -1)}>]` : `<${slot}>`,
+  );
   const rows = optionRows(options);
   return [
     `tributary ${[name, ...slots].join(' ')}${rows.length > 0 ? ' [options]' : ''}`,
@@ -42,6 +44,7 @@ export const commandHelp = ({ name, summary, args, options, details }: Command):
 
 /** Exit codes with their meanings. */
 export const exitCodeHelp = (): string =>
-  ['Exit codes:', columns(Object.values(EXIT_CODES).map(([code, text]) => [String(code).padStart(3), text]))].join(
-    '\n',
-  );
+  [
+    'Exit codes:',
+    columns(Object.values(EXIT_CODES).map(([code, text]) => [String(code).padStart(3), text])),
+  ].join('\n');

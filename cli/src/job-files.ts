@@ -17,7 +17,8 @@ const readSpec = async (file: string): Promise<JobSpecInput> => {
   const text = await readFile(file, 'utf8');
   try {
     const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JobSpecInput;
+    if (typeof value === 'object' && value !== null && !Array.isArray(value))
+      return value as JobSpecInput;
   } catch (error) {
     throw new CommandError('data', `${file}: ${(error as Error).message}`);
   }
@@ -59,6 +60,10 @@ export const readJobFiles = async (file: string): Promise<JobFiles> => {
       if (wanted.has(digest)) blobs.set(digest, path);
     }
   }
-  const filled = { ...spec, ...(spec.model !== undefined && { model }), ...(spec.programs && { programs }) };
+  const filled = {
+    ...spec,
+    ...(spec.model !== undefined && { model }),
+    ...(spec.programs && { programs }),
+  };
   return { spec: filled as JobSpecInput, blobs };
 };

@@ -2,10 +2,19 @@ import type { JobView } from '../../core/protocol/job-status.ts';
 import { bytesText, table, timeText } from './output.ts';
 
 /** One line: status, and where in its workflows the job is. */
-export const jobLine = ({ status, reason, workflow, round, totalRounds, task, metrics }: JobView): string => {
+export const jobLine = ({
+  status,
+  reason,
+  workflow,
+  round,
+  totalRounds,
+  task,
+  metrics,
+}: JobView): string => {
   const parts: string[] = [status];
   if (workflow) parts.push(`${workflow.id} (${workflow.index + 1} of ${workflow.count})`);
-  if (round !== null && totalRounds !== null) parts.push(`round ${Math.min(round + 1, totalRounds)}/${totalRounds}`);
+  if (round !== null && totalRounds !== null)
+    parts.push(`round ${Math.min(round + 1, totalRounds)}/${totalRounds}`);
   if (task) parts.push(`${task.name} ${task.received}/${task.needed}`);
   for (const [name, value] of Object.entries(metrics)) parts.push(`${name} ${value.toFixed(4)}`);
   if (reason) parts.push(reason);
@@ -24,7 +33,12 @@ export const jobText = (view: JobView): string => {
       ? block(
           table(
             ['SITE', 'STATE', 'LAST SEEN', 'CODE'],
-            sites.map((site) => [site.name, site.state, timeText(site.lastSeen), site.returnCode ?? '']),
+            sites.map((site) => [
+              site.name,
+              site.state,
+              timeText(site.lastSeen),
+              site.returnCode ?? '',
+            ]),
           ),
         )
       : block(`no sites yet; ${view.minSites} needed`)),
@@ -36,6 +50,8 @@ export const jobText = (view: JobView): string => {
           ),
         )
       : []),
-    ...Object.entries(results).flatMap(([key, value]) => block(`${key}: ${JSON.stringify(value, null, 2)}`)),
+    ...Object.entries(results).flatMap(([key, value]) =>
+      block(`${key}: ${JSON.stringify(value, null, 2)}`),
+    ),
   ].join('\n');
 };

@@ -10,7 +10,12 @@ import type { Options } from './options.ts';
 
 /** Options of every command that differentiates a model. */
 export const TRAINING_OPTIONS = {
-  trainable: { type: 'string', multiple: true, value: 'GLOB', help: 'parameters to train (all); repeatable' },
+  trainable: {
+    type: 'string',
+    multiple: true,
+    value: 'GLOB',
+    help: 'parameters to train (all); repeatable',
+  },
   momentum: { type: 'string', value: 'M', help: 'momentum of SGD (0)' },
   'weight-decay': { type: 'string', value: 'W', help: 'weight decay of SGD (0)' },
   portable: { type: 'boolean', help: 'a train program that runs on WebGPU too' },

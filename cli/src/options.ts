@@ -38,7 +38,10 @@ export class Options {
     const value = text.trim() === '' ? NaN : Number(text);
     if (!Number.isFinite(value) || value < min || (integer && !Number.isInteger(value))) {
       const kind = integer ? 'a whole number' : 'a number';
-      throw new CommandError('usage', `option --${name}: expected ${kind} >= ${min}, got '${text}'`);
+      throw new CommandError(
+        'usage',
+        `option --${name}: expected ${kind} >= ${min}, got '${text}'`,
+      );
     }
     return value;
   }

@@ -19,7 +19,9 @@ export const outputTo = (json: boolean, stdout: Write, stderr: Write): Output =>
   progress: (line) => stderr(`${line}\n`),
   failure: ({ message, hints, json: value }) => {
     if (json) return stderr(`${JSON.stringify({ error: value })}\n`);
-    stderr(`${styleText('red', 'error:', { stream: process.stderr })} ${[message, ...hints].join('\n')}\n`);
+    stderr(
+      `${styleText('red', 'error:', { stream: process.stderr })} ${[message, ...hints].join('\n')}\n`,
+    );
   },
 });
 
@@ -46,4 +48,9 @@ export const bytesText = (bytes: number): string => {
 
 /** A time (milliseconds since 1970) for people, in UTC to the second. */
 export const timeText = (ms: number | null): string =>
-  ms === null ? '-' : new Date(ms).toISOString().replace('T', ' ').replace(/\.\d+Z$/, 'Z');
+  ms === null
+    ? '-'
+    : new Date(ms)
+        .toISOString()
+        .replace('T', ' ')
+        .replace(/\.\d+Z$/, 'Z');

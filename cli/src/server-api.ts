@@ -75,9 +75,12 @@ export class ServerApi {
 type PageQuery = { readonly limit: number; readonly cursor?: string };
 type Page<T> = { readonly items: readonly T[]; readonly next: string | null };
 
-const pages = async <T>(limit: number, read: (page: PageQuery) => Promise<Page<T>>): Promise<T[]> => {
+const pages = async <T>(
+  limit: number,
+  read: (page: PageQuery) => Promise<Page<T>>,
+): Promise<T[]> => {
   const found: T[] = [];
-  for (let cursor: string | null = ''; cursor !== null && found.length < limit; ) {
+  for (let cursor: string | null = ''; cursor !== null && found.length < limit;) {
     const rest = Math.min(LIMITS.pageMax, limit - found.length);
     const page: Page<T> = await read({ limit: rest, ...(cursor !== '' && { cursor }) });
     found.push(...page.items);
@@ -91,7 +94,7 @@ const readAll = async (answer: Response, onBytes: OnBytes): Promise<Uint8Array<A
   let received = 0;
   if (answer.body) {
     for await (const part of answer.body) {
-      parts.push(part as Uint8Array<ArrayBuffer>);
+      parts.push(part);
       received += part.length;
       onBytes(received);
     }

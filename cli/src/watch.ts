@@ -18,7 +18,12 @@ export interface Watcher {
 const SILENCE_MS = 40_000;
 
 /** The event stream, again and again from the last event seen; returns where the server has no stream to give. */
-const follow = async (api: ServerApi, id: string, watcher: Watcher, signal: AbortSignal): Promise<void> => {
+const follow = async (
+  api: ServerApi,
+  id: string,
+  watcher: Watcher,
+  signal: AbortSignal,
+): Promise<void> => {
   let last = '';
   const read = async (answer: Response, alive: () => void): Promise<void> => {
     const heard = async function* (body: ReadableStream<Uint8Array>) {

@@ -7,7 +7,9 @@ export const jobClone: Command = {
   args: ['job'],
   options: {},
   async run({ args, out, admin, signal }) {
-    const job = await new ServerApi(await admin(), signal).call('cloneJob', { id: args['job'] ?? '' });
+    const job = await new ServerApi(await admin(), signal).call('cloneJob', {
+      id: args['job'] ?? '',
+    });
     out.result(job, job.id);
   },
 };

@@ -9,7 +9,12 @@ export const jobDownload: Command = {
   summary: 'A model of a job as a safetensors file',
   args: ['job', '[model]'],
   options: {
-    out: { type: 'string', short: 'o', value: 'FILE', help: 'where to write it (<job>-<model>.safetensors)' },
+    out: {
+      type: 'string',
+      short: 'o',
+      value: 'FILE',
+      help: 'where to write it (<job>-<model>.safetensors)',
+    },
   },
   details: "model: global (default), best, a site's name, or a digest.",
   async run({ args, options, out, admin, signal }) {
@@ -19,6 +24,9 @@ export const jobDownload: Command = {
     const bytes = await new ServerApi(await admin(), signal).model(id, name);
     await writeFile(file, bytes);
     const digest = `sha256-${createHash('sha256').update(bytes).digest('hex')}`;
-    out.result({ file, digest, bytes: bytes.length }, `${file}  ${bytesText(bytes.length)}  ${digest}`);
+    out.result(
+      { file, digest, bytes: bytes.length },
+      `${file}  ${bytesText(bytes.length)}  ${digest}`,
+    );
   },
 };

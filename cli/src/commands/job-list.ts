@@ -10,7 +10,15 @@ export const jobList: Command = {
   async run({ options, out, admin, signal }) {
     const limit = options.number('limit', { min: 1, integer: true }) ?? 100;
     const jobs = await new ServerApi(await admin(), signal).jobs(limit);
-    const rows = jobs.map(({ id, name, status, submitted }) => [id, name, status, timeText(submitted)]);
-    out.result({ jobs }, jobs.length > 0 ? table(['JOB', 'NAME', 'STATUS', 'SUBMITTED'], rows) : 'no jobs');
+    const rows = jobs.map(({ id, name, status, submitted }) => [
+      id,
+      name,
+      status,
+      timeText(submitted),
+    ]);
+    out.result(
+      { jobs },
+      jobs.length > 0 ? table(['JOB', 'NAME', 'STATUS', 'SUBMITTED'], rows) : 'no jobs',
+    );
   },
 };

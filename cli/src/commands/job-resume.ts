@@ -7,7 +7,9 @@ export const jobResume: Command = {
   args: ['job'],
   options: {},
   async run({ args, out, admin, signal }) {
-    const view = await new ServerApi(await admin(), signal).call('resumeJob', { id: args['job'] ?? '' });
+    const view = await new ServerApi(await admin(), signal).call('resumeJob', {
+      id: args['job'] ?? '',
+    });
     out.result(view, `${view.id} ${view.status}${view.reason ? `: ${view.reason}` : ''}`);
   },
 };

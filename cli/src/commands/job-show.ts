@@ -8,7 +8,9 @@ export const jobShow: Command = {
   args: ['job'],
   options: {},
   async run({ args, out, admin, signal }) {
-    const view = await new ServerApi(await admin(), signal).call('getJob', { id: args['job'] ?? '' });
+    const view = await new ServerApi(await admin(), signal).call('getJob', {
+      id: args['job'] ?? '',
+    });
     out.result(view, jobText(view));
   },
 };

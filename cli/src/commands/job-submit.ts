@@ -20,7 +20,9 @@ export const jobSubmit: Command = {
     const { spec, blobs } = await readJobFiles(args['spec.json'] ?? '');
     for (const path of blobs.values()) {
       const { digest, bytes, sent } = await uploadFile(connection, path, { signal });
-      out.progress(`${sent ? 'uploaded' : 'there already'}  ${path}  ${bytesText(bytes)}  ${digest}`);
+      out.progress(
+        `${sent ? 'uploaded' : 'there already'}  ${path}  ${bytesText(bytes)}  ${digest}`,
+      );
     }
     const job = await new ServerApi(connection, signal).call('createJob', {}, spec);
     if (options.flag('watch')) {

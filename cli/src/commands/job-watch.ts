@@ -14,7 +14,8 @@ export const watchOptions = {
 /** Tries of one request: a watcher sits out a server's restart of about a minute. */
 const ATTEMPTS = 12;
 
-const shown = (value: unknown): string => (typeof value === 'object' ? JSON.stringify(value) : String(value));
+const shown = (value: unknown): string =>
+  typeof value === 'string' ? value : JSON.stringify(value);
 
 /** An event as a line: its kind, then its fields as `name=value`. */
 const eventLine = ({ event, data }: ServerEvent): string => {

@@ -26,7 +26,10 @@ export const login: Command = {
   async run({ args, options, out, env, profile, server, signal }) {
     const address = args['server'] ?? (await server());
     if (!URL.canParse(address)) {
-      throw new CommandError('usage', `expected a URL like https://fl.example.org, got '${address}'`);
+      throw new CommandError(
+        'usage',
+        `expected a URL like https://fl.example.org, got '${address}'`,
+      );
     }
     const given = options.text('token') ?? env['TRIBUTARY_TOKEN'];
     const token = given ?? (await readToken(process.stdin.isTTY));

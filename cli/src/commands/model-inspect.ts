@@ -19,7 +19,9 @@ export const modelInspect: Command = {
     for (const { opType } of graph.nodes) ops[opType] = (ops[opType] ?? 0) + 1;
     const programs = programsFor(bytes, options);
     const roles = new Map(
-      programs.ok ? programs.value.train.manifest.parameters.map(({ name, role }) => [name, role]) : [],
+      programs.ok
+        ? programs.value.train.manifest.parameters.map(({ name, role }) => [name, role])
+        : [],
     );
     const parameters = [...graph.initializers].map(([name, { dtype, shape }]) => ({
       name,
@@ -39,11 +41,18 @@ export const modelInspect: Command = {
         `${file}  opset ${opset}  ${elements} parameters in ${parameters.length} tensors`,
         ...inputs.map(({ name, dtype, shape }) => `input   ${name} ${dtype} ${shapeText(shape)}`),
         ...outputs.map(({ name, shape }) => `output  ${name} ${shape ? shapeText(shape) : ''}`),
-        `ops     ${Object.entries(ops).map(([op, n]) => (n > 1 ? `${op} x${n}` : op)).join(', ')}`,
+        `ops     ${Object.entries(ops)
+          .map(([op, n]) => (n > 1 ? `${op} x${n}` : op))
+          .join(', ')}`,
         '',
         table(
           ['PARAMETER', 'DTYPE', 'SHAPE', 'ROLE'],
-          parameters.map(({ name, dtype, shape, role }) => [name, dtype, shapeText(shape), role ?? '-']),
+          parameters.map(({ name, dtype, shape, role }) => [
+            name,
+            dtype,
+            shapeText(shape),
+            role ?? '-',
+          ]),
         ),
         '',
         fault ? `cannot be trained: ${describeFault(fault)}` : 'can be trained',

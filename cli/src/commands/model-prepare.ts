@@ -42,7 +42,11 @@ export const modelPrepare: Command = {
       transferType: options.flag('diff') ? 'DIFF' : 'FULL',
     });
     const { train, evaluate, predict } = programs;
-    const manifests = { train: train.manifest, evaluate: evaluate.manifest, predict: predict.manifest };
+    const manifests = {
+      train: train.manifest,
+      evaluate: evaluate.manifest,
+      predict: predict.manifest,
+    };
     const contents: readonly (readonly [string, string | Uint8Array])[] = [
       ['train.onnx', train.model],
       ['evaluate.onnx', evaluate.model],

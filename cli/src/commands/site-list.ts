@@ -16,6 +16,9 @@ export const siteList: Command = {
       timeText(site.enrolled),
       timeText(site.lastSeen),
     ]);
-    out.result({ sites }, sites.length > 0 ? table(['SITE', 'STATUS', 'ENROLLED', 'LAST SEEN'], rows) : 'no sites');
+    out.result(
+      { sites },
+      sites.length > 0 ? table(['SITE', 'STATUS', 'ENROLLED', 'LAST SEEN'], rows) : 'no sites',
+    );
   },
 };

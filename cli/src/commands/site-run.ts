@@ -11,8 +11,8 @@ import { bytesText } from '../output.ts';
 const taskText = ({ name, workflow, round, totalRounds, owner }: TaskInfo): string =>
   `${workflow} round ${round + 1}/${totalRounds} ${name}${owner ? ` of ${owner}` : ''}`;
 
-/** An event as a line; undefined for those that would be too many. */
-const lineOf = (event: SiteEvent): string | undefined => {
+/** An event as a line; empty for those that would be too many. */
+const lineOf = (event: SiteEvent): string => {
   switch (event.type) {
     case 'joined':
       return `site ${event.site} is waiting for jobs`;
@@ -25,7 +25,9 @@ const lineOf = (event: SiteEvent): string | undefined => {
     case 'received':
       return `  model ${bytesText(event.bytes)}${event.cached ? ', from the cache' : ''}`;
     case 'step':
-      return event.step === event.steps ? `  ${event.steps} steps, loss ${event.loss.toFixed(4)}` : undefined;
+      return event.step === event.steps
+        ? `  ${event.steps} steps, loss ${event.loss.toFixed(4)}`
+        : '';
     case 'evaluated': {
       const metrics = Object.entries(event.metrics).map(
         ([name, { sum, count }]) => `${name} ${(sum / count).toFixed(4)}`,
@@ -51,17 +53,39 @@ export const siteRun: Command = {
   summary: 'Be a site: serve jobs with the data of a folder, which never leave it',
   args: [],
   options: {
-    data: { type: 'string', value: 'PATH', help: 'npz, IDX, CSV or a folder of images by class (needed)' },
+    data: {
+      type: 'string',
+      value: 'PATH',
+      help: 'npz, IDX, CSV or a folder of images by class (needed)',
+    },
     name: { type: 'string', value: 'NAME', help: "the site's name (needed)" },
-    enrolment: { type: 'string', value: 'TOKEN', help: 'enrolment token, the first time (or TRIBUTARY_ENROLMENT)' },
-    state: { type: 'string', value: 'DIR', help: 'token and unsent results (~/.local/state/tributary/NAME)' },
-    job: { type: 'string', multiple: true, value: 'GLOB', help: 'serve only jobs of such names; repeatable' },
+    enrolment: {
+      type: 'string',
+      value: 'TOKEN',
+      help: 'enrolment token, the first time (or TRIBUTARY_ENROLMENT)',
+    },
+    state: {
+      type: 'string',
+      value: 'DIR',
+      help: 'token and unsent results (~/.local/state/tributary/NAME)',
+    },
+    job: {
+      type: 'string',
+      multiple: true,
+      value: 'GLOB',
+      help: 'serve only jobs of such names; repeatable',
+    },
     once: { type: 'boolean', help: 'end after one job' },
     threads: { type: 'string', value: 'N', help: 'threads of ONNX Runtime (1)' },
     label: { type: 'string', value: 'COLUMN', help: 'label column of a CSV' },
-    classes: { type: 'string', value: 'A,B,...', help: 'class names in order, the same at every site' },
+    classes: {
+      type: 'string',
+      value: 'A,B,...',
+      help: 'class names in order, the same at every site',
+    },
   },
-  details: 'Ctrl-C stops it; work that was under way is done again, with the same result, when it next runs.',
+  details:
+    'Ctrl-C stops it; work that was under way is done again, with the same result, when it next runs.',
   async run({ options, out, env, server, signal }) {
     const name = options.required('name');
     const label = options.text('label');
@@ -71,8 +95,9 @@ export const siteRun: Command = {
       ...(classes && { classes }),
     });
     const { x, y, format } = loaded;
-    out.progress(`${y.length} examples [${x.shape.slice(1)}] from ${format}`);
-    if (loaded.classes) out.progress(`classes: ${loaded.classes.map((c, i) => `${i} ${c}`).join(', ')}`);
+    out.progress(`${y.length} examples [${x.shape.slice(1).join(', ')}] from ${format}`);
+    if (loaded.classes)
+      out.progress(`classes: ${loaded.classes.map((c, i) => `${i} ${c}`).join(', ')}`);
     const ort = await import('onnxruntime-web');
     ort.env.wasm.numThreads = options.number('threads', { min: 1, integer: true }) ?? 1;
     const globs = options.texts('job');
@@ -90,7 +115,7 @@ export const siteRun: Command = {
       onEvent: (event) => {
         if (event.type === 'job-ended') jobs++;
         const line = lineOf(event);
-        if (line !== undefined) out.progress(line);
+        if (line !== '') out.progress(line);
       },
     });
     out.result({ site: name, jobs }, `${jobs} job(s) served`);

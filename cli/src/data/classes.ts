@@ -19,7 +19,10 @@ export const classesOf = (
   const y = Int32Array.from(labels, (label, i) => {
     const number = numbers.get(label);
     if (number !== undefined) return number;
-    throw new DataError(file, `${field}[${i}]: expected one of ${names.join(', ')}, got '${label}'`);
+    throw new DataError(
+      file,
+      `${field}[${i}]: expected one of ${names.join(', ')}, got '${label}'`,
+    );
   });
   return { y, classes: names };
 };

@@ -30,14 +30,19 @@ export const parseCsv = (
   text: string,
   options: CsvOptions = {},
 ): Examples & { classes?: readonly string[] } => {
-  const [head = '', ...lines] = text.replace(/^\uFEFF/, '').split(/\r?\n/).filter((l) => l.trim() !== '');
+  const [head = '', ...lines] = text
+    .replace(/^\uFEFF/, '')
+    .split(/\r?\n/)
+    .filter((l) => l.trim() !== '');
   const columns = cells(head);
-  const wanted = options.label ?? LABEL_COLUMNS.find((name) => columns.includes(name)) ?? columns.at(-1);
+  const wanted =
+    options.label ?? LABEL_COLUMNS.find((name) => columns.includes(name)) ?? columns.at(-1);
   const at = columns.indexOf(wanted ?? '');
   if (at < 0) {
     throw new DataError(file, `label column '${wanted}': the columns are ${columns.join(', ')}`);
   }
-  if (columns.length < 2) throw new DataError(file, 'expected a label and at least one feature column');
+  if (columns.length < 2)
+    throw new DataError(file, 'expected a label and at least one feature column');
   if (lines.length === 0) throw new DataError(file, 'no line after the header');
 
   const width = columns.length - 1;
@@ -54,7 +59,10 @@ export const parseCsv = (
       const value = cell === '' ? NaN : Number(cell);
       if (!Number.isFinite(value)) {
         const column = columns.filter((_, c) => c !== at)[i];
-        throw new DataError(file, `line ${row + 2}, column '${column}': expected a number, got '${cell}'`);
+        throw new DataError(
+          file,
+          `line ${row + 2}, column '${column}': expected a number, got '${cell}'`,
+        );
       }
       data[row * width + i] = value;
     }

@@ -37,7 +37,10 @@ export const parseIdx = (file: string, bytes: Uint8Array): NdArray => {
   const count = shape.reduce((n, d) => n * d, 1);
   if (bytes.length !== start + count * type.width) {
     const got = bytes.length - start;
-    throw new DataError(file, `expected ${count * type.width} bytes for [${shape}], got ${got}`);
+    throw new DataError(
+      file,
+      `expected ${count * type.width} bytes for [${shape.join()}], got ${got}`,
+    );
   }
   return { data: type.read(new DataView(bytes.buffer, bytes.byteOffset + start), count), shape };
 };

@@ -61,7 +61,9 @@ export const readImageFolder = async (
   const images: Image[] = [];
   const labels: string[] = [];
   const entries = await readdir(folder, { withFileTypes: true });
-  for (const { name } of entries.filter((e) => e.isDirectory()).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+  for (const { name } of entries
+    .filter((e) => e.isDirectory())
+    .sort((a, b) => (a.name < b.name ? -1 : 1))) {
     for (const file of (await readdir(join(folder, name))).sort()) {
       const path = join(folder, name, file);
       const bytes = await readFile(path);

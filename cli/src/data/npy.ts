@@ -38,20 +38,30 @@ export const parseNpy = (file: string, bytes: Uint8Array): NdArray => {
   const descr = field(header, /'descr':\s*'([^']+)'/) ?? 'none';
   const decoder = DECODERS[descr];
   if (!decoder) {
-    throw new DataError(file, `dtype: expected one of ${Object.keys(DECODERS).join(' ')}, got ${descr}`);
+    throw new DataError(
+      file,
+      `dtype: expected one of ${Object.keys(DECODERS).join(' ')}, got ${descr}`,
+    );
   }
   if (field(header, /'fortran_order':\s*(True|False)/) !== 'False') {
     throw new DataError(file, 'expected C order; save it with numpy.ascontiguousarray');
   }
   const dims = field(header, /'shape':\s*\(([^)]*)\)/);
   if (dims === undefined) throw new DataError(file, 'header has no shape');
-  const shape = dims.split(',').map((d) => d.trim()).filter((d) => d !== '').map(Number);
+  const shape = dims
+    .split(',')
+    .map((d) => d.trim())
+    .filter((d) => d !== '')
+    .map(Number);
   if (shape.some((d) => !Number.isSafeInteger(d) || d < 0)) {
     throw new DataError(file, `shape: (${dims}) is not one`);
   }
   const expected = shape.reduce((n, d) => n * d, 1) * decoder.width;
   if (bytes.length - end !== expected) {
-    throw new DataError(file, `expected ${expected} bytes of ${descr} data, got ${bytes.length - end}`);
+    throw new DataError(
+      file,
+      `expected ${expected} bytes of ${descr} data, got ${bytes.length - end}`,
+    );
   }
   return { data: decoder.decode(new Uint8Array(bytes.subarray(end))), shape };
 };

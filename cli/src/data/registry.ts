@@ -26,7 +26,10 @@ const only = (source: Source, kind: string, is: (file: SourceFile) => boolean): 
   const [file, second] = all.length > 1 ? train : all;
   if (file && !second) return file;
   const held = all.map(({ name }) => name).join(', ') || 'none';
-  throw new DataError(source.path, `expected one file with ${kind} (or one named train), got ${held}`);
+  throw new DataError(
+    source.path,
+    `expected one file with ${kind} (or one named train), got ${held}`,
+  );
 };
 
 const idx: Format = {
@@ -79,7 +82,8 @@ export const readExamples = async (path: string, options: CsvOptions = {}): Prom
   const source = await survey(path);
   const format = FORMATS.find(({ detects }) => detects(source));
   if (!format) {
-    const held = source.folders.length === 0 && source.files.length === 0 ? 'nothing in it' : 'none';
+    const held =
+      source.folders.length === 0 && source.files.length === 0 ? 'nothing in it' : 'none';
     const names = FORMATS.map(({ name }) => name).join(', ');
     throw new DataError(path, `expected data as ${names}; found ${held}`);
   }

@@ -51,11 +51,19 @@ export const survey = async (path: string): Promise<Source> => {
   const found = await stat(path).catch(() => undefined);
   if (!found) throw new DataError(path, 'no such file or folder');
   if (!found.isDirectory()) return { path, files: [await look(path)], folders: [] };
-  const entries = (await readdir(path, { withFileTypes: true })).filter((e) => !e.name.startsWith('.'));
-  const names = entries.filter((e) => !e.isDirectory()).map((e) => e.name).sort();
+  const entries = (await readdir(path, { withFileTypes: true })).filter(
+    (e) => !e.name.startsWith('.'),
+  );
+  const names = entries
+    .filter((e) => !e.isDirectory())
+    .map((e) => e.name)
+    .sort();
   return {
     path,
     files: await Promise.all(names.map((name) => look(join(path, name)))),
-    folders: entries.filter((e) => e.isDirectory()).map((e) => join(path, e.name)).sort(),
+    folders: entries
+      .filter((e) => e.isDirectory())
+      .map((e) => join(path, e.name))
+      .sort(),
   };
 };
