@@ -10,8 +10,8 @@ export interface CrashJob {
 }
 
 const KINDS = ['full', 'diff', 'cyclic', 'cross'] as const;
-/** Elements of the larger tensor: from 16 KB, where the protocol is the work, to 2 MB, where an upload can be hit. */
-const SIZES = [4_000, 40_000, 40_000, 500_000] as const;
+/** Elements of the larger tensor: from 16 KB, where the protocol is the work, to 1.2 MB, where an upload can be hit. */
+const SIZES = [4_000, 40_000, 40_000, 300_000] as const;
 
 /** Jobs of one crew: one of each kind, in four sizes that change places from crew to crew. */
 export const jobsOf = (seed: number, crew: number): readonly CrashJob[] =>
@@ -23,7 +23,7 @@ export const jobsOf = (seed: number, crew: number): readonly CrashJob[] =>
       Float32Array.from({ length }, () => Math.fround(draw() * 2 - 1));
     return {
       seed: own,
-      rounds: kind === 'cyclic' ? 2 : 4,
+      rounds: kind === 'cyclic' ? 2 : 3,
       kind,
       model: new Map([
         ['layer.weight', tensor(size)],

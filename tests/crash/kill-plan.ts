@@ -38,7 +38,7 @@ export function planKills(seed: number, crew: number, count: number): readonly K
   const kill = (index: number): Kill => {
     const first = index === 0;
     return {
-      after: Math.floor(draw() * (first ? 4 : 40)),
+      after: Math.floor(draw() * (first ? 4 : 36)),
       at: pick(draw(), first ? [['submit', 0.5], ['enrol', 0.5]] : [['any', 0.6], ['upload', 0.4]]),
       delayMS: pick(draw(), [[0, 0.2], [draw() * 5, 0.4], [draw() * 60, 0.4]]),
       who: pick(draw(), WHO),

@@ -23,12 +23,16 @@ beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'tributary-crash-'));
   const program = await bundle(join(import.meta.dirname, 'site-process.ts'), join(dir, 'site.mjs'));
   const options = { program, seed: SEED, crews: CREWS };
+  console.time('calm');
   calm = await campaign({ ...options, dir: join(dir, 'calm') });
+  console.timeEnd('calm');
+  console.time('storm');
   stormy = await campaign({
     ...options,
     dir: join(dir, 'storm'),
     plan: (crew) => planKills(SEED, crew, KILLS_PER_CREW),
   });
+  console.timeEnd('storm');
   console.log(`${stormy.kills} kills over ${stormy.finished.length} jobs: ${JSON.stringify(stormy.tally)}`);
 }, 3_600_000);
 
