@@ -1,5 +1,10 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+
+const testDisk = join(import.meta.dirname, '.tributary', 'test-disk');
+mkdirSync(testDisk, { recursive: true });
 
 export default defineConfig({
   test: {
@@ -14,7 +19,16 @@ export default defineConfig({
         },
       },
       {
-        plugins: [cloudflareTest({ wrangler: { configPath: './wrangler.toml' } })],
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: './wrangler.toml' },
+            // Stores that blobs may live in, under names that the Worker doesn't look for (durable/blob-store.test.ts).
+            miniflare: {
+              r2Buckets: ['TEST_R2'],
+              serviceBindings: { TEST_DISK: { disk: { path: testDisk, writable: true } } },
+            },
+          }),
+        ],
         test: {
           name: 'workerd',
           include: ['{durable,tests/workerd}/**/*.test.ts'],

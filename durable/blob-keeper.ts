@@ -236,7 +236,10 @@ export class BlobKeeper {
     const due = (idle?.since ?? 0) + LIMITS.blobGraceMS;
     if (due > this.#now()) return this.#storage.setAlarm(due);
     const blob = this.#blob();
-    if (blob) await this.#storeOf(blob)?.delete(blob);
+    const store = blob && this.#storeOf(blob);
+    // A store that isn't bound now keeps its bytes: forgetting them would leave them there for ever.
+    if (blob && !store) return this.#touch();
+    if (blob) await store?.delete(blob);
     await this.#storage.deleteAll();
   }
 
