@@ -48,7 +48,11 @@ export function completeArgs(
     const made = kind.make(filter.args);
     if (!made.ok) {
       for (const { path: at, expected, got } of made.error) {
-        errors.push({ path: `${path}.args${at === '' ? '' : `.${at}`}`, expected, got: shown(got) });
+        errors.push({
+          path: `${path}.args${at === '' ? '' : `.${at}`}`,
+          expected,
+          got: shown(got),
+        });
       }
     }
     for (const side of ['on', 'at'] as const) {

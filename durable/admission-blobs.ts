@@ -80,7 +80,8 @@ function manifestErrors(manifest: Manifest, model: Layout, path: string): FieldE
   const seen = new Set<string>();
   manifest.parameters.forEach(({ name, dtype, shape, role, output }, i) => {
     const at = `${path}.parameters[${i}]`;
-    if (seen.has(name)) errors.push({ path: `${at}.name`, expected: 'a name once', got: shown(name) });
+    if (seen.has(name))
+      errors.push({ path: `${at}.name`, expected: 'a name once', got: shown(name) });
     seen.add(name);
     const entry = model.byName.get(name);
     if (!entry) {

@@ -28,7 +28,11 @@ export async function admit(
   if (!shape.ok) return refused('INVALID_SPEC', 'The spec is not one.', shape.error);
   const complete = completeArgs(shape.value, catalog);
   if (!complete.ok) {
-    return refused('INVALID_SPEC', 'The spec names or configures a component wrongly.', complete.error);
+    return refused(
+      'INVALID_SPEC',
+      'The spec names or configures a component wrongly.',
+      complete.error,
+    );
   }
   const rules = ruleErrors(complete.value, catalog);
   if (rules.length > 0) return refused('INVALID_SPEC', 'Parts of the spec do not fit.', rules);

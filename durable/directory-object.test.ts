@@ -40,19 +40,28 @@ const addJob = (storage: DurableObjectStorage, id: string): void => {
 const enrol = (directory: Directory, name: string, key: string | null = null) => {
   const enrolment = directory.enrol({ uses: 1, expiresIn: 60 }, null);
   if (!enrolment.ok) throw new Error('no enrolment');
-  return { token: enrolment.value.token, grant: directory.register(enrolment.value.token, { name }, key) };
+  return {
+    token: enrolment.value.token,
+    grant: directory.register(enrolment.value.token, { name }, key),
+  };
 };
 
 test('tokens are stored as hashes only', async () => {
-  await withJobs(fresh(), () => ({}), async (directory, storage) => {
-    const { token, grant } = enrol(directory, 'alpha', 'key');
-    const kept = JSON.stringify(
-      ['enrolments', 'sites', 'idempotency'].map((table) => rows(storage, `SELECT * FROM ${table}`)),
-    );
-    expect(kept).toContain(hashOf(token));
-    expect(kept).not.toContain(token);
-    expect(grant.ok && kept.includes(grant.value.token)).toBe(false);
-  });
+  await withJobs(
+    fresh(),
+    () => ({}),
+    async (directory, storage) => {
+      const { token, grant } = enrol(directory, 'alpha', 'key');
+      const kept = JSON.stringify(
+        ['enrolments', 'sites', 'idempotency'].map((table) =>
+          rows(storage, `SELECT * FROM ${table}`),
+        ),
+      );
+      expect(kept).toContain(hashOf(token));
+      expect(kept).not.toContain(token);
+      expect(grant.ok && kept.includes(grant.value.token)).toBe(false);
+    },
+  );
 });
 
 test('a revocation that a job has not heard stays pending, and the alarm brings it', async () => {
@@ -76,7 +85,10 @@ test('a revocation that a job has not heard stays pending, and the alarm brings 
     reachable = true;
     storage.sql.exec('UPDATE outbox SET due = 0');
     await directory.alarm();
-    expect(told.toSorted()).toEqual([['j1', 'alpha', 2], ['j2', 'alpha', 2]]);
+    expect(told.toSorted(([a], [b]) => (a < b ? -1 : 1))).toEqual([
+      ['j1', 'alpha', 2],
+      ['j2', 'alpha', 2],
+    ]);
     expect(rows(storage, 'SELECT * FROM outbox')).toEqual([]);
     // A name enrolled again has a generation above the one that jobs refuse.
     const { grant } = enrol(directory, 'alpha');
@@ -101,36 +113,44 @@ test('a removal that fails hides the job at once and is done later', async () =>
 });
 
 test('news of a job are taken in any order: the newest wins', async () => {
-  await withJobs(fresh(), () => ({}), async (directory, storage) => {
-    addJob(storage, 'j1');
-    directory.jobChanged({ id: 'j1', status: 'FINISHED:COMPLETED', seq: 5 });
-    directory.jobChanged({ id: 'j1', status: 'RUNNING', seq: 4 });
-    directory.jobChanged({ id: 'j1', status: 'RUNNING', seq: 5 });
-    directory.jobChanged({ id: 'gone', status: 'RUNNING', seq: 9 });
-    const { value } = directory.jobs({ limit: 10 });
-    expect(value.jobs.map(({ status }) => status)).toEqual(['FINISHED:COMPLETED']);
-  });
+  await withJobs(
+    fresh(),
+    () => ({}),
+    async (directory, storage) => {
+      addJob(storage, 'j1');
+      directory.jobChanged({ id: 'j1', status: 'FINISHED:COMPLETED', seq: 5 });
+      directory.jobChanged({ id: 'j1', status: 'RUNNING', seq: 4 });
+      directory.jobChanged({ id: 'j1', status: 'RUNNING', seq: 5 });
+      directory.jobChanged({ id: 'gone', status: 'RUNNING', seq: 9 });
+      const { value } = directory.jobs({ limit: 10 });
+      expect(value.jobs.map(({ status }) => status)).toEqual(['FINISHED:COMPLETED']);
+    },
+  );
 });
 
 test('the inbox answers at once while a job wants the site, else much later', async () => {
-  await withJobs(fresh(), () => ({}), async (directory, storage) => {
-    enrol(directory, 'alpha');
-    const alpha = { role: 'site', name: 'alpha', generation: 1 } as const;
-    const waits = Array.from({ length: 200 }, () => {
-      const inbox = directory.inbox(alpha);
-      return inbox.ok ? inbox.value.retryAfter : Number.NaN;
-    });
-    expect(Math.min(...waits)).toBeGreaterThanOrEqual(15);
-    expect(Math.max(...waits)).toBeLessThanOrEqual(60);
-    expect(new Set(waits).size).toBeGreaterThan(10);
-    addJob(storage, 'j1');
-    expect(directory.inbox(alpha)).toEqual({
-      ok: true,
-      value: { jobs: [{ id: 'j1', name: 'n' }], retryAfter: 1 },
-    });
-    const older = directory.inbox({ ...alpha, generation: 2 });
-    expect(!older.ok && older.error.reason).toBe('unauthorized');
-  });
+  await withJobs(
+    fresh(),
+    () => ({}),
+    async (directory, storage) => {
+      enrol(directory, 'alpha');
+      const alpha = { role: 'site', name: 'alpha', generation: 1 } as const;
+      const waits = Array.from({ length: 200 }, () => {
+        const inbox = directory.inbox(alpha);
+        return inbox.ok ? inbox.value.retryAfter : Number.NaN;
+      });
+      expect(Math.min(...waits)).toBeGreaterThanOrEqual(15);
+      expect(Math.max(...waits)).toBeLessThanOrEqual(60);
+      expect(new Set(waits).size).toBeGreaterThan(10);
+      addJob(storage, 'j1');
+      expect(directory.inbox(alpha)).toEqual({
+        ok: true,
+        value: { jobs: [{ id: 'j1', name: 'n' }], retryAfter: 1 },
+      });
+      const older = directory.inbox({ ...alpha, generation: 2 });
+      expect(!older.ok && older.error.reason).toBe('unauthorized');
+    },
+  );
 });
 
 test('a message goes once, in order, and a refusal for good is told', async () => {
@@ -144,27 +164,40 @@ test('a message goes once, in order, and a refusal for good is told', async () =
     },
     revoke: async () => sent.push('revoke'),
   };
-  await runInDurableObject(fresh() as DurableObjectStub<DirectoryObject>, async (_, { storage }) => {
-    const JOB = { idFromName: (id: string) => id, get: () => job } as unknown as DurableObjectNamespace;
-    const outbox = new DirectoryOutbox(storage, { ...env, JOB }, (id, message, why) =>
-      settled.push([id, message.kind, why]),
-    );
-    outbox.put('j', { kind: 'create', job: {} as never, key: null }, 0);
-    outbox.put('j', { kind: 'revoke', site: 's', generation: 2 }, 0);
-    await Promise.all([outbox.deliver('j'), outbox.deliver('j'), outbox.deliver('j')]);
-  });
+  await runInDurableObject(
+    fresh() as DurableObjectStub<DirectoryObject>,
+    async (_, { storage }) => {
+      const JOB = {
+        idFromName: (id: string) => id,
+        get: () => job,
+      } as unknown as DurableObjectNamespace;
+      const outbox = new DirectoryOutbox(storage, { ...env, JOB }, (id, message, why) =>
+        settled.push([id, message.kind, why]),
+      );
+      outbox.put('j', { kind: 'create', job: {} as never, key: null }, 0);
+      outbox.put('j', { kind: 'revoke', site: 's', generation: 2 }, 0);
+      await Promise.all([outbox.deliver('j'), outbox.deliver('j'), outbox.deliver('j')]);
+    },
+  );
   expect(sent).toEqual(['create', 'revoke']);
-  expect(settled).toEqual([['j', 'create', fault], ['j', 'revoke', null]]);
+  expect(settled).toEqual([
+    ['j', 'create', fault],
+    ['j', 'revoke', null],
+  ]);
 });
 
 test('what was decided outlives an eviction, and the alarm is armed again', async () => {
   const stub = fresh();
   const directory = stub as unknown as DirectoryStub;
-  await withJobs(stub, () => ({ destroy: unreachable }), async (own, storage) => {
-    addJob(storage, 'j1');
-    await own.remove('j1');
-    await storage.deleteAlarm();
-  });
+  await withJobs(
+    stub,
+    () => ({ destroy: unreachable }),
+    async (own, storage) => {
+      addJob(storage, 'j1');
+      await own.remove('j1');
+      await storage.deleteAlarm();
+    },
+  );
   await evictDurableObject(stub);
   expect(await directory.remove('j1')).toMatchObject({ ok: true });
   expect(await runDurableObjectAlarm(stub)).toBe(true);

@@ -79,4 +79,3 @@ export class DirectoryObject extends DurableObject<Env> implements Omit<Director
     await this.#directory.alarm();
   }
 }
-

@@ -97,7 +97,7 @@ export class DirectoryOutbox {
     const [row] = this.#storage.sql
       .exec<{ due: number | null }>('SELECT min(due) AS due FROM outbox')
       .toArray();
-    if (row?.due != null) await this.#storage.setAlarm(row.due);
+    if (typeof row?.due === 'number') await this.#storage.setAlarm(row.due);
   }
 
   async #drain(job: string): Promise<Result<null, Fault>> {
@@ -141,7 +141,12 @@ export class DirectoryOutbox {
       else await job.destroy();
       return ok(null);
     } catch (error) {
-      console.error({ message: 'a job could not be reached', job: id, kind: message.kind, error: String(error) });
+      console.error({
+        message: 'a job could not be reached',
+        job: id,
+        kind: message.kind,
+        error: String(error),
+      });
       return err({
         reason: 'unavailable',
         detail: 'The job could not be reached; it will be tried again.',

@@ -39,10 +39,7 @@ export class Enrolments {
   /** Ok if the token is good for another site; else why not. */
   check(token: string, now: number): Result<null, Fault> {
     const [row] = this.#sql
-      .exec<Row>(
-        'SELECT id, uses, used, expires FROM enrolments WHERE hash = ?',
-        hashOf(token),
-      )
+      .exec<Row>('SELECT id, uses, used, expires FROM enrolments WHERE hash = ?', hashOf(token))
       .toArray();
     if (!row) return refused('This enrolment token is not known.');
     if (row.expires <= now) return refused('This enrolment token has expired.');

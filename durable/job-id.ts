@@ -14,4 +14,5 @@ export function newJobId(now: number, random = crypto.getRandomValues(new Uint8A
 }
 
 /** The form of a job's id: a request about anything else needs no object to be refused. */
-export const JOB_ID_PATTERN = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+export const JOB_ID_PATTERN =
+  /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;

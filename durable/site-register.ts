@@ -41,7 +41,10 @@ export class SiteRegister {
   enrol(request: InferOutput<typeof SiteRequest>, now: number): Result<number, Fault> {
     const known = this.standing(request.name);
     if (known?.status === 'active') {
-      return err({ reason: 'conflict', detail: `A site named ${request.name} is already enrolled.` });
+      return err({
+        reason: 'conflict',
+        detail: `A site named ${request.name} is already enrolled.`,
+      });
     }
     const generation = (known?.generation ?? 0) + 1;
     this.#sql.exec(
@@ -81,18 +84,20 @@ export class SiteRegister {
 
   list({ limit, cursor }: Page): { sites: SiteSummary[]; next: string | null } {
     const rows = this.#sql
-      .exec<Row>('SELECT * FROM sites WHERE name > ? ORDER BY name LIMIT ?', cursor ?? '', limit + 1)
+      .exec<Row>(
+        'SELECT * FROM sites WHERE name > ? ORDER BY name LIMIT ?',
+        cursor ?? '',
+        limit + 1,
+      )
       .toArray();
-    const sites = rows.slice(0, limit).map(
-      (row): SiteSummary => ({
-        name: row.name,
-        status: row.status,
-        generation: row.generation,
-        enrolled: row.enrolled,
-        lastSeen: row.last_seen,
-        capabilities: JSON.parse(row.capabilities) as SiteSummary['capabilities'],
-      }),
-    );
+    const sites = rows.slice(0, limit).map((row): SiteSummary => ({
+      name: row.name,
+      status: row.status,
+      generation: row.generation,
+      enrolled: row.enrolled,
+      lastSeen: row.last_seen,
+      capabilities: JSON.parse(row.capabilities) as SiteSummary['capabilities'],
+    }));
     return { sites, next: rows.length > limit ? (sites.at(-1)?.name ?? null) : null };
   }
 }

@@ -37,9 +37,7 @@ export function tokenKey(text: string | undefined, name = 'TOKEN_KEY'): TokenKey
 /** The keys that the Worker was given. Throws where one is malformed: the server must not run without. */
 export const tokenKeys = (env: Pick<Env, 'TOKEN_KEY' | 'TOKEN_KEY_PREVIOUS'>): TokenKeys => ({
   current: tokenKey(env.TOKEN_KEY),
-  previous: env.TOKEN_KEY_PREVIOUS
-    ? tokenKey(env.TOKEN_KEY_PREVIOUS, 'TOKEN_KEY_PREVIOUS')
-    : null,
+  previous: env.TOKEN_KEY_PREVIOUS ? tokenKey(env.TOKEN_KEY_PREVIOUS, 'TOKEN_KEY_PREVIOUS') : null,
 });
 
 const sign = (key: TokenKey, text: string): string =>
@@ -47,10 +45,7 @@ const sign = (key: TokenKey, text: string): string =>
 
 /** True if two texts are equal; takes as long whatever they are. */
 export const sameText = (a: string, b: string): boolean =>
-  timingSafeEqual(
-    createHash('sha256').update(a).digest(),
-    createHash('sha256').update(b).digest(),
-  );
+  timingSafeEqual(createHash('sha256').update(a).digest(), createHash('sha256').update(b).digest());
 
 /** The token of a site's generation: the same each time it is asked for, under one key. */
 export function signSite(key: TokenKey, site: { name: string; generation: number }): string {
@@ -77,5 +72,4 @@ export const looksLikeEnrolment = (token: string): boolean =>
   token.startsWith(ENROLMENT) && token.length <= 256;
 
 /** How secrets are stored: SHA-256, in hex. They are 256 random bits, so a plain hash is enough. */
-export const hashOf = (secret: string): string =>
-  createHash('sha256').update(secret).digest('hex');
+export const hashOf = (secret: string): string => createHash('sha256').update(secret).digest('hex');

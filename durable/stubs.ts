@@ -44,10 +44,7 @@ export interface JobStub extends Fetches {
   spec(caller: Caller): Answered<JobSpec>;
   poll(caller: SiteCaller, waitS: number): Answered<PollAnswer>;
   lease(caller: SiteCaller, task: string): Answered<LeaseAnswer>;
-  analytics(
-    caller: SiteCaller,
-    entries: readonly AnalyticsEntry[],
-  ): Answered<{ accepted: number }>;
+  analytics(caller: SiteCaller, entries: readonly AnalyticsEntry[]): Answered<{ accepted: number }>;
   metrics(
     caller: Caller,
     query: MetricsQuery,
@@ -108,9 +105,10 @@ export interface DirectoryStub {
 }
 
 // Typed by hand: workers-types' RPC mapping turns `unknown` fields into `never`.
-const stub = <T>(namespace: DurableObjectNamespace, name: string): T =>
-  namespace.get(namespace.idFromName(name)) as unknown as T;
+const stub = (namespace: DurableObjectNamespace, name: string): unknown =>
+  namespace.get(namespace.idFromName(name));
 
-export const jobOf = (env: Env, id: string): JobStub => stub(env.JOB, id);
-export const blobOf = (env: Env, digest: string): BlobStub => stub(env.BLOB, digest);
-export const directoryOf = (env: Env): DirectoryStub => stub(env.DIRECTORY, 'directory');
+export const jobOf = (env: Env, id: string): JobStub => stub(env.JOB, id) as JobStub;
+export const blobOf = (env: Env, digest: string): BlobStub => stub(env.BLOB, digest) as BlobStub;
+export const directoryOf = (env: Env): DirectoryStub =>
+  stub(env.DIRECTORY, 'directory') as DirectoryStub;

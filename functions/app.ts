@@ -50,7 +50,12 @@ export function createApp(): App {
     const fault = faultOf(error);
     if (fault.reason === 'internal') {
       const { method, path } = c.req;
-      console.error({ requestId: c.get('requestId'), method, path, error: error.stack ?? String(error) });
+      console.error({
+        requestId: c.get('requestId'),
+        method,
+        path,
+        error: error.stack ?? String(error),
+      });
     }
     return problem(fault);
   });

@@ -1,6 +1,5 @@
 import type { Context, Hono } from 'hono';
 import type { SiteCaller } from '../core/protocol/caller.ts';
-import type { Fault } from '../core/protocol/fault.ts';
 import { checked } from '../core/protocol/field-errors.ts';
 import { ROUTES, type RouteId, type Routes } from '../core/protocol/http.ts';
 import { LIMITS } from '../core/protocol/limits.ts';
@@ -14,9 +13,9 @@ import {
   type Route,
   type Schema,
 } from '../core/protocol/route.ts';
-import type { Result } from '../core/tensors/result.ts';
 import type { Env } from '../durable/env.ts';
 import { JOB_ID_PATTERN } from '../durable/job-id.ts';
+import type { Answered } from '../durable/stubs.ts';
 import { readJson } from './json-body.ts';
 import { authenticate } from './middleware/auth.ts';
 import { Refusal } from './problem.ts';
@@ -41,15 +40,15 @@ export interface Ask<R extends Route> {
   /** Idempotency-Key. */
   readonly key: string | null;
   /** Answers with one of the statuses and bodies that the route describes. */
-  reply<S extends keyof R['answers'] & number>(
+  readonly reply: <S extends keyof R['answers'] & number>(
     status: S,
     body: AnswerOf<R, S>,
     headers?: Record<string, string>,
-  ): Response;
+  ) => Response;
 }
 
 /** The value of an answer from an object, or its refusal thrown. */
-export function must<T>(result: Result<T, Fault>): T {
+export function must<T>(result: Awaited<Answered<T>>): T {
   if (result.ok) return result.value;
   throw new Refusal(result.error);
 }
@@ -75,7 +74,9 @@ export function endpoint<K extends RouteId>(
     const query = readQuery(c, route);
     const key = route.idempotent ? readKey(c) : null;
     const body =
-      route.body && !isMedia(route.body) ? await readBody(c, route, route.body, unchecked) : undefined;
+      route.body && !isMedia(route.body)
+        ? await readBody(c, route, route.body, unchecked)
+        : undefined;
     const reply = (status: number, value: unknown, headers: Record<string, string> = {}) =>
       value === null
         ? new Response(null, { status, headers })
@@ -95,7 +96,7 @@ export function allowed(path: string): readonly string[] {
 
 async function authorise(c: Context<AppEnv>, { who }: Route) {
   if (who.length === 0) return null;
-  const caller = must(await authenticate(c.req.raw, c.env));
+  const caller = await authenticate(c.req.raw, c.env);
   if (who.includes(caller.role)) return caller;
   const wanted = who.map((role) => (role === 'admin' ? 'the admin' : `a ${role}`)).join(' or ');
   throw new Refusal({

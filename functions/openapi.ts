@@ -15,7 +15,13 @@ import { JobSummary, JobView } from '../core/protocol/job-status.ts';
 import { JobSpec } from '../core/protocol/job.ts';
 import { Problem } from '../core/protocol/problem.ts';
 import { isMedia, type Media, type Route, type Schema } from '../core/protocol/route.ts';
-import { Enrolment, EnrolmentRequest, Revocation, SiteGrant, SiteRequest } from '../core/protocol/site.ts';
+import {
+  Enrolment,
+  EnrolmentRequest,
+  Revocation,
+  SiteGrant,
+  SiteRequest,
+} from '../core/protocol/site.ts';
 import { Inbox, LeaseAnswer, PollAnswer, ResultAnswer } from '../core/protocol/task.ts';
 import { VERSION } from '../core/protocol/version.ts';
 
@@ -76,7 +82,9 @@ function build(): Json {
   const content = (body: Schema | Media, side: Side): Json => {
     if (!isMedia(body)) return { 'application/json': { schema: refer(body, side) } };
     const bytes = body.media.map((type) => [type, {}] as const);
-    const json = body.json ? [['application/json', { schema: refer(body.json, side) }] as const] : [];
+    const json = body.json
+      ? [['application/json', { schema: refer(body.json, side) }] as const]
+      : [];
     return Object.fromEntries([...bytes, ...json]);
   };
   const error = {
@@ -155,6 +163,11 @@ function parameters(route: Route): Json[] {
     required: false,
     schema: convert(schema, 'output'),
   }));
-  const key = { name: 'Idempotency-Key', in: 'header', required: false, schema: { type: 'string' } };
+  const key = {
+    name: 'Idempotency-Key',
+    in: 'header',
+    required: false,
+    schema: { type: 'string' },
+  };
   return [...inPath, ...inQuery, ...(route.idempotent ? [key] : [])];
 }

@@ -26,7 +26,11 @@ test('where the secrets cannot be listed, none is made', () => {
 test('deploy --dry-run builds with all bindings, without an account', () => {
   const args = [join(ROOT, 'scripts/deploy.ts'), '--dry-run'];
   const env = { ...process.env, ...OFFLINE, CLOUDFLARE_API_TOKEN: '' };
-  const { status, stdout } = spawnSync(process.execPath, args, { cwd: ROOT, env, encoding: 'utf8' });
+  const { status, stdout } = spawnSync(process.execPath, args, {
+    cwd: ROOT,
+    env,
+    encoding: 'utf8',
+  });
   expect(stdout).toMatch(/env\.JOB .*env\.DIRECTORY .*env\.BLOB /s);
   expect(status).toBe(0);
 });

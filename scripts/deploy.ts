@@ -32,7 +32,9 @@ export function missingSecrets(
   given: string | undefined,
 ): Partial<Record<Secret, string>> {
   const made = { TOKEN_KEY: newTokenKey(), ADMIN_TOKEN: given || newAdminToken() };
-  return Object.fromEntries(NEEDED.flatMap((name) => (there.has(name) ? [] : [[name, made[name]]])));
+  return Object.fromEntries(
+    NEEDED.flatMap((name) => (there.has(name) ? [] : [[name, made[name]]])),
+  );
 }
 
 /**

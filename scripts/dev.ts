@@ -18,7 +18,8 @@ function options(): { port: number; data: string; host: string } {
     },
   });
   const port = Number(values.port);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Error(`--port ${values.port}`);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new Error(`--port ${values.port}`);
   return { port, data: resolve(values.data), host: values.host };
 }
 

@@ -34,7 +34,9 @@ export function leash(dir: string): { readonly path: string; readonly release: (
   writeFileSync(path, `#!/bin/sh\necho $$ > ${quote(pidFile)}\nexec ${quote(WORKERD)} "$@"\n`);
   chmodSync(path, 0o755);
   const script = 'read _; read pid < "$1" && kill -9 "$pid"';
-  const watcher = spawn('sh', ['-c', script, 'sh', pidFile], { stdio: ['pipe', 'ignore', 'ignore'] });
+  const watcher = spawn('sh', ['-c', script, 'sh', pidFile], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
   watcher.unref();
   return {
     path,

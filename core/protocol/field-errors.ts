@@ -3,6 +3,8 @@ import { shown } from '../tensors/fault.ts';
 import { err, ok, type Result } from '../tensors/result.ts';
 import type { FieldError } from './fault.ts';
 
+export { shown };
+
 /** More errors than a person reads help nobody. */
 const MOST = 32;
 

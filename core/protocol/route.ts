@@ -1,4 +1,4 @@
-import * as v from 'valibot';
+import type * as v from 'valibot';
 
 /** Whose bearer token a route takes. */
 export type Who = 'admin' | 'site' | 'enrolment';
@@ -71,7 +71,9 @@ export type BodyInput<R extends Route> = R extends { readonly body: infer B }
 type JsonOf<A> = A extends v.GenericSchema ? v.InferOutput<A> : A extends null ? null : never;
 
 /** The JSON that a route answers with one status. */
-export type AnswerOf<R extends Route, Status extends keyof R['answers']> = JsonOf<R['answers'][Status]>;
+export type AnswerOf<R extends Route, Status extends keyof R['answers']> = JsonOf<
+  R['answers'][Status]
+>;
 
 /** The JSON that a route answers on success: a union over its statuses. */
 export type Answer<R extends Route> = JsonOf<R['answers'][keyof R['answers']]>;

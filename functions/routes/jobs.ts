@@ -22,7 +22,10 @@ export function jobs(app: App): void {
     const { since, wait } = query;
     const view = must(await jobOf(env, params.id).view(caller, since, wait));
     const etag = `"${view.version}"`;
-    const known = c.req.header('if-none-match')?.split(',').map((tag) => tag.trim());
+    const known = c.req
+      .header('if-none-match')
+      ?.split(',')
+      .map((tag) => tag.trim());
     if (known?.includes(etag)) return reply(304, null, { etag });
     return reply(200, view, { etag, 'cache-control': 'private, no-cache' });
   });

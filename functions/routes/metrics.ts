@@ -7,7 +7,9 @@ import { Refusal } from '../problem.ts';
 function after(cursor: string | undefined): { after?: number } {
   if (cursor === undefined) return {};
   if (/^\d{1,15}$/.test(cursor)) return { after: Number(cursor) };
-  const errors = [{ path: 'cursor', expected: 'the next of a page before', got: cursor.slice(0, 64) }];
+  const errors = [
+    { path: 'cursor', expected: 'the next of a page before', got: cursor.slice(0, 64) },
+  ];
   throw new Refusal({ reason: 'malformed', detail: 'The cursor is not one.', errors });
 }
 

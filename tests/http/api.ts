@@ -79,7 +79,11 @@ export class Api {
   /** Uploads bytes and gives their digest. */
   async blob(bytes: Uint8Array): Promise<string> {
     const digest = digestOf(bytes);
-    const call = { method: 'PUT', body: bytes, headers: { 'content-type': 'application/octet-stream' } };
+    const call = {
+      method: 'PUT',
+      body: bytes,
+      headers: { 'content-type': 'application/octet-stream' },
+    };
     const response = await this.call(`/v1/blobs/${digest}`, call);
     if (!response.ok) throw new Error(`blob: ${response.status} ${await response.text()}`);
     await response.arrayBuffer();

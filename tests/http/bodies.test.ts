@@ -51,7 +51,9 @@ describe('JSON bodies', () => {
   );
 
   test('a parameter after the media type is fine, and no body is no request', async () => {
-    const typed = post('/v1/enrolments', '{}', { 'content-type': 'application/json; charset=utf-8' });
+    const typed = post('/v1/enrolments', '{}', {
+      'content-type': 'application/json; charset=utf-8',
+    });
     await api.json(typed.path, 201, typed.call);
     await api.json('/v1/enrolments', 201, { method: 'POST' });
     await api.problem('/v1/jobs', 400, { method: 'POST' });

@@ -76,10 +76,13 @@ describe.each(CALLS)('%s, %s', (id, method) => {
   });
 });
 
-test.each(['Basic abc', 'Bearer', 'Bearer a b', 'bearer\tx'])('%s is no bearer token', async (value) => {
-  const headers = { authorization: value };
-  await api.problem('/v1/jobs', 401, { token: null, headers });
-});
+test.each(['Basic abc', 'Bearer', 'Bearer a b', 'bearer\tx'])(
+  '%s is no bearer token',
+  async (value) => {
+    const headers = { authorization: value };
+    await api.problem('/v1/jobs', 401, { token: null, headers });
+  },
+);
 
 test('the scheme is case-insensitive', async () => {
   await api.json('/v1/jobs', 200, { token: null, headers: { authorization: `bEARER ${ADMIN}` } });
@@ -111,7 +114,12 @@ test('a revoked site is told so everywhere, and its name can be enrolled again',
   await api.json(`/v1/jobs/${job}/task`, 200, { token });
   const revocation = await api.json('/v1/sites/gone', 200, { method: 'DELETE' });
   expect(revocation).toEqual({ site: 'gone', pending: [] });
-  for (const at of [`/v1/jobs/${job}/task`, `/v1/jobs/${job}`, `/v1/jobs/${job}/spec`, '/v1/inbox']) {
+  for (const at of [
+    `/v1/jobs/${job}/task`,
+    `/v1/jobs/${job}`,
+    `/v1/jobs/${job}/spec`,
+    '/v1/inbox',
+  ]) {
     await api.problem(at, 401, { token });
   }
   await api.problem(`/v1/jobs/${job}/metrics`, 401, { token, body: { entries: [] } });
@@ -125,7 +133,11 @@ test('a revoked site is told so everywhere, and its name can be enrolled again',
 test('a revoked site has its waiting poll ended', async () => {
   const token = await api.site('waiter');
   const id = await api.submit(
-    sumJob(await api.blob(matrix([1, 2])), { name: 'later', minSites: 3, deploy: ['waiter', 'x*'] }),
+    sumJob(await api.blob(matrix([1, 2])), {
+      name: 'later',
+      minSites: 3,
+      deploy: ['waiter', 'x*'],
+    }),
   );
   const waiting = api.problem(`/v1/jobs/${id}/task?wait=25`, 401, { token });
   await api.json(`/v1/jobs/${id}`, 200, { token });

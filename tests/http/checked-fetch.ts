@@ -24,7 +24,9 @@ const matcher = (template: string): RegExp =>
  * media type, a JSON body that its schema refuses, an error that is no problem document. Give it to anything that takes
  * a fetch. `seen` has what was checked: `GET /v1/jobs 200`.
  */
-export function checkedFetch(server: string): typeof fetch & { readonly seen: ReadonlySet<string> } {
+export function checkedFetch(
+  server: string,
+): typeof fetch & { readonly seen: ReadonlySet<string> } {
   const ajv = new Ajv2020({ strict: false, allErrors: true });
   const validators = new Map<string, ValidateFunction>();
   const seen = new Set<string>();

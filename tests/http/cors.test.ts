@@ -56,22 +56,25 @@ describe('with ALLOWED_ORIGINS', () => {
       },
     });
 
-  test.each(['/v1/jobs', '/v1/jobs/x/tasks/y/result', '/nowhere'])('preflight of %s', async (path) => {
-    const response = await preflight(path, FRIEND);
-    expect(response.status).toBe(204);
-    expect(get(response, 'access-control-allow-origin')).toBe(FRIEND);
-    expect(get(response, 'access-control-allow-methods')).toMatch(/\bPUT\b.*\bDELETE\b/);
-    const headers = get(response, 'access-control-allow-headers')?.toLowerCase().split(', ');
-    expect(headers).toEqual(
-      expect.arrayContaining([
-        'authorization',
-        'content-type',
-        'content-range',
-        'repr-digest',
-        'idempotency-key',
-      ]),
-    );
-  });
+  test.each(['/v1/jobs', '/v1/jobs/x/tasks/y/result', '/nowhere'])(
+    'preflight of %s',
+    async (path) => {
+      const response = await preflight(path, FRIEND);
+      expect(response.status).toBe(204);
+      expect(get(response, 'access-control-allow-origin')).toBe(FRIEND);
+      expect(get(response, 'access-control-allow-methods')).toMatch(/\bPUT\b.*\bDELETE\b/);
+      const headers = get(response, 'access-control-allow-headers')?.toLowerCase().split(', ');
+      expect(headers).toEqual(
+        expect.arrayContaining([
+          'authorization',
+          'content-type',
+          'content-range',
+          'repr-digest',
+          'idempotency-key',
+        ]),
+      );
+    },
+  );
 
   test('a preflight from elsewhere is granted nothing', async () => {
     const response = await preflight('/v1/jobs', STRANGER);

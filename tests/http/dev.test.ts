@@ -34,11 +34,12 @@ interface Started {
 /** Runs the server as `npm run dev` does, in a process group of its own, without stdin; waits for its first word. */
 async function dev(env: Record<string, string> = {}, until = /^ready on .+$/m): Promise<Started> {
   const { ADMIN_TOKEN: _, ...inherited } = process.env;
-  const child = spawn(
-    process.execPath,
-    ['scripts/dev.ts', '--port', `${port}`, '--data', dir],
-    { cwd: ROOT, detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: { ...inherited, ...env } },
-  );
+  const child = spawn(process.execPath, ['scripts/dev.ts', '--port', `${port}`, '--data', dir], {
+    cwd: ROOT,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...inherited, ...env },
+  });
   running.add(child);
   let output = '';
   await new Promise<void>((resolve, reject) => {
@@ -87,7 +88,10 @@ test('makes keys once, tells the admin token once, and goes on where it was', as
   await api().json('/v1/enrolments', 201, { token, body: {}, headers: { 'idempotency-key': 'a' } });
   const enrolment = await api().json<{ token: string }>('/v1/enrolments', 201, { token, body: {} });
   const body = { name: 'alpha' };
-  const site = await api().json<{ token: string }>('/v1/sites', 201, { token: enrolment.token, body });
+  const site = await api().json<{ token: string }>('/v1/sites', 201, {
+    token: enrolment.token,
+    body,
+  });
   const runtime = await workerdPid();
   signalGroup(first.child, 'SIGKILL');
   await gone(runtime);

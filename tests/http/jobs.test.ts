@@ -20,7 +20,14 @@ afterAll(() => server.stop());
 const train = { id: 'train', use: 'fed-avg', args: { rounds: 1 } };
 const executors = [{ tasks: ['*'], use: 'add', args: { transferType: 'DIFF' } }];
 const missing = `sha256-${'3'.repeat(64)}`;
-const parameter = { name: 'w', dtype: 'F32', shape: [2, 2], role: 'trainable', input: 'w', output: 'w2' };
+const parameter = {
+  name: 'w',
+  dtype: 'F32',
+  shape: [2, 2],
+  role: 'trainable',
+  input: 'w',
+  output: 'w2',
+};
 const manifest = {
   version: 1,
   kind: 'train',
@@ -29,7 +36,9 @@ const manifest = {
   inputs: { x: { input: 'x', dtype: 'U8', shape: ['batch', 28, 28] } },
   metrics: [],
 };
-const program = (changes: object = {}) => ({ train: { blob: model, manifest: { ...manifest, ...changes } } });
+const program = (changes: object = {}) => ({
+  train: { blob: model, manifest: { ...manifest, ...changes } },
+});
 
 describe('a spec is refused, naming the field', () => {
   test.each<[what: string, changes: object | (() => object), path: string]>([
@@ -71,7 +80,9 @@ describe('a spec is refused, naming the field', () => {
     ],
     [
       'a bad filter arg',
-      { filters: [{ tasks: ['train'], on: 'result', at: 'site', use: 'clip', args: { norm: -1 } }] },
+      {
+        filters: [{ tasks: ['train'], on: 'result', at: 'site', use: 'clip', args: { norm: -1 } }],
+      },
       'filters[0].args.norm',
     ],
     [
@@ -91,7 +102,11 @@ describe('a spec is refused, naming the field', () => {
     ['a reserved site name', { mandatorySites: ['global'] }, 'mandatorySites[0]'],
     ['no model', { model: undefined }, 'model'],
     ['a model nobody uploaded', { model: missing }, 'model'],
-    ['a program nobody uploaded', { programs: { train: { blob: missing, manifest } } }, 'programs.train.blob'],
+    [
+      'a program nobody uploaded',
+      { programs: { train: { blob: missing, manifest } } },
+      'programs.train.blob',
+    ],
     [
       'a program for another tensor',
       () => ({ programs: program({ parameters: [parameter, { ...parameter, name: 'v' }] }) }),
@@ -117,7 +132,11 @@ describe('a spec is refused, naming the field', () => {
       () => ({ programs: program({ parameters: [{ ...parameter, output: undefined }] }) }),
       'programs.train.manifest.parameters[0].output',
     ],
-    ['an evaluate program as train', () => ({ programs: program({ kind: 'evaluate' }) }), 'programs.train.manifest.kind'],
+    [
+      'an evaluate program as train',
+      () => ({ programs: program({ kind: 'evaluate' }) }),
+      'programs.train.manifest.kind',
+    ],
     [
       'data of another shape',
       () => ({ programs: program(), data: { x: { shape: [32, 32], dtype: 'U8' } } }),
@@ -147,7 +166,13 @@ describe('a spec is refused, naming the field', () => {
   test('and one that fits is taken, defaults filled in', async () => {
     const data = { x: { shape: [28, 28], dtype: 'U8' } as const };
     const filters = [
-      { tasks: ['train'], on: 'result', at: 'site', use: 'exclude-vars', args: { excludeVars: ['b'] } },
+      {
+        tasks: ['train'],
+        on: 'result',
+        at: 'site',
+        use: 'exclude-vars',
+        args: { excludeVars: ['b'] },
+      },
     ];
     const body = { ...sumJob(model), executors, programs: program(), data, filters };
     const { id } = await api.json('/v1/jobs', 201, { body });
@@ -279,7 +304,9 @@ describe('one job', () => {
     expect(await api.json(`/v1/jobs/${String(twin['id'])}`, 200)).toMatchObject({ clonedFrom: id });
     const aborted = await api.json(`/v1/jobs/${id}/abort`, 200, { method: 'POST' });
     expect(aborted).toMatchObject({ status: 'FINISHED:ABORTED' });
-    expect(await api.json(`/v1/jobs/${id}/task`, 200, { token: site })).toMatchObject({ status: 'end' });
+    expect(await api.json(`/v1/jobs/${id}/task`, 200, { token: site })).toMatchObject({
+      status: 'end',
+    });
     const deleted = await api.call(`/v1/jobs/${id}`, { method: 'DELETE' });
     expect([deleted.status, await deleted.text()]).toEqual([204, '']);
     await api.problem(`/v1/jobs/${id}`, 404);
@@ -321,14 +348,23 @@ describe('enrolments', () => {
     await api.json('/v1/sites', 201, { token, body: { name: 'free' } });
   });
 
-  test.each(['', 'Alpha', '-a', 'global', 'best', 'server', 'a b', 'a/b', 'ä', 'a'.repeat(64), 'x\u0000'])(
-    'the name %j is refused',
-    async (name) => {
-      const token = await api.enrolment();
-      const { errors } = await api.problem('/v1/sites', 422, { token, body: { name } });
-      expect(errors?.[0]?.path).toBe('name');
-    },
-  );
+  test.each([
+    '',
+    'Alpha',
+    '-a',
+    'global',
+    'best',
+    'server',
+    'a b',
+    'a/b',
+    'ä',
+    'a'.repeat(64),
+    'x\u0000',
+  ])('the name %j is refused', async (name) => {
+    const token = await api.enrolment();
+    const { errors } = await api.problem('/v1/sites', 422, { token, body: { name } });
+    expect(errors?.[0]?.path).toBe('name');
+  });
 
   test('a name of 63 characters is fine', async () => {
     const token = await api.enrolment();

@@ -51,8 +51,14 @@ test('one command starts it; a SIGKILL and the same command go on where it was',
   expect(await readFile(secrets, 'utf8')).toContain(`ADMIN_TOKEN=${admin}\n`);
 
   const api = new Api({ url: `http://${address}` });
-  const { token } = await api.json<{ token: string }>('/v1/enrolments', 201, { token: admin, body: {} });
-  const grant = await api.json<{ token: string }>('/v1/sites', 201, { token, body: { name: 'alpha' } });
+  const { token } = await api.json<{ token: string }>('/v1/enrolments', 201, {
+    token: admin,
+    body: {},
+  });
+  const grant = await api.json<{ token: string }>('/v1/sites', 201, {
+    token,
+    body: { name: 'alpha' },
+  });
   const bytes = matrix([1, 2, 3]);
   const digest = `sha256-${Buffer.from(await crypto.subtle.digest('SHA-256', bytes)).toString('hex')}`;
   const blob = { method: 'PUT', token: admin, body: bytes };

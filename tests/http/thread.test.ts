@@ -20,7 +20,10 @@ test('a job from enrolment to the final model, over HTTP alone', async () => {
     workflows: [{ id: 'train', use: 'fed-avg', args: { rounds: 3, selection: 'none' } }],
   });
   const id = await api.submit(spec);
-  expect(await api.json('/v1/inbox', 200, { token })).toMatchObject({ jobs: [{ id }], retryAfter: 1 });
+  expect(await api.json('/v1/inbox', 200, { token })).toMatchObject({
+    jobs: [{ id }],
+    retryAfter: 1,
+  });
 
   for (let round = 0; round < 3; round++) {
     const answer = await api.json<PollAnswer>(`/v1/jobs/${id}/task?wait=10`, 200, { token });
@@ -36,7 +39,11 @@ test('a job from enrolment to the final model, over HTTP alone', async () => {
     const values = [...(decoded.value.tensors.get('w')?.data ?? [])].map(Number);
     expect(values).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9].map((v) => v + round));
     const meta = { NUM_STEPS_CURRENT_ROUND: 2 };
-    const result = matrix(values.map((v) => v + 1), [3, 3], { params_type: 'FULL', meta });
+    const result = matrix(
+      values.map((v) => v + 1),
+      [3, 3],
+      { params_type: 'FULL', meta },
+    );
     const sent = await api.putResult(task.resultUrl, token, result);
     expect(await sent.json()).toEqual({ status: 'accepted' });
     const again = await api.putResult(task.resultUrl, token, result);
@@ -55,5 +62,8 @@ test('a job from enrolment to the final model, over HTTP alone', async () => {
   const stored = await api.json(`/v1/jobs/${id}/spec`, 200, { token });
   expect(stored).toMatchObject({ name: 'sum', model, seed: 0, deploy: ['@all'] });
   const jobs = await api.json('/v1/jobs', 200);
-  expect(jobs).toMatchObject({ jobs: [{ id, name: 'sum', status: 'FINISHED:COMPLETED' }], next: null });
+  expect(jobs).toMatchObject({
+    jobs: [{ id, name: 'sum', status: 'FINISHED:COMPLETED' }],
+    next: null,
+  });
 });
