@@ -10,12 +10,12 @@ export interface ByteSource {
   take(length: number, buffer?: ArrayBuffer): Promise<OwnedBytes>;
 }
 
-/** Thrown where a body says nothing for LIMITS.uploadStallMS. */
-export class StalledBody extends Error {}
+/** Thrown where a body breaks off, or brings nothing for LIMITS.uploadStallMS. Its message is for the sender. */
+export class BrokenBody extends Error {}
 
 /** A request's or a response's body, read with BYOB: 1 MiB a read, where a default reader gives 4 KiB. */
 export class Body implements ByteSource {
-  readonly #reader: ReadableStreamBYOBReader | undefined;
+  #reader: ReadableStreamBYOBReader | undefined;
   #read = 0;
 
   constructor(stream: ReadableStream<Uint8Array> | null) {
@@ -25,7 +25,7 @@ export class Body implements ByteSource {
   async take(length: number, buffer = new ArrayBuffer(length)): Promise<OwnedBytes> {
     if (!this.#reader || length === 0) return new Uint8Array(0);
     const view = new Uint8Array(buffer, 0, length);
-    const { value } = await this.#inTime(this.#reader.readAtLeast(length, view));
+    const { value } = await this.#inTime(this.#reader, this.#reader.readAtLeast(length, view));
     this.#read += value?.length ?? 0;
     return (value ?? new Uint8Array(0)) as OwnedBytes;
   }
@@ -40,18 +40,24 @@ export class Body implements ByteSource {
         buffer = bytes.buffer;
       }
       await this.#reader?.cancel();
-    } catch {
+    } catch (error) {
       // The sender is gone or silent: nobody waits for the answer.
+      if (!(error instanceof BrokenBody)) throw error;
     }
   }
 
-  async #inTime<T>(read: Promise<T>): Promise<T> {
+  async #inTime<T>(reader: ReadableStreamBYOBReader, read: Promise<T>): Promise<T> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const stalled = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new StalledBody('the body stalled')), LIMITS.uploadStallMS);
+      timer = setTimeout(() => reject(new Error('it stalled')), LIMITS.uploadStallMS);
     });
     try {
       return await Promise.race([read, stalled]);
+    } catch (error) {
+      this.#reader = undefined;
+      reader.cancel().catch(() => {});
+      const why = error instanceof Error ? error.message : String(error);
+      throw new BrokenBody(`the body ended before it was complete: ${why}`);
     } finally {
       clearTimeout(timer);
     }

@@ -1,7 +1,9 @@
 import type { Fault, FieldError } from '../core/protocol/fault.ts';
 import { shown } from '../core/tensors/fault.ts';
 import type { TensorFault } from '../core/tensors/fault.ts';
+import { BrokenBody } from './body.ts';
 import type { NonFinite } from './spans.ts';
+import { isFull } from './storage-fault.ts';
 
 /** Content that is refused with 422. */
 export const invalid = (code: string, detail: string, ...errors: FieldError[]): Fault => ({
@@ -33,12 +35,9 @@ export const digestMismatch = (expected: string, got: string): Fault =>
     got,
   });
 
-/** What an exception while bytes arrived or were stored comes to. Rethrows what isn't the sender's or the disk's doing. */
+/** What an exception while bytes arrived or were stored comes to; rethrows what is neither the sender's nor the disk's. */
 export const arrivalFault = (error: unknown): Fault => {
-  const text = error instanceof Error ? error.message : String(error);
-  if (/SQLITE_FULL|disk is full|SQLITE_TOOBIG/i.test(text)) {
-    return { reason: 'storage-full', detail: 'the disk is full' };
-  }
-  if (/SQLITE|no such table/i.test(text)) throw error;
-  return { reason: 'malformed', detail: `the body ended before it was complete: ${shown(text)}` };
+  if (error instanceof BrokenBody) return { reason: 'malformed', detail: shown(error.message) };
+  if (isFull(error)) return { reason: 'storage-full', detail: 'the disk is full' };
+  throw error;
 };

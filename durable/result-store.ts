@@ -148,7 +148,10 @@ export class ResultStore {
     const source = new RunSource(this.#rows, run, total);
     const staged = await this.#stage(source, { key, rule, length: total, digest, verify: false });
     // What was accepted stays until `commit`, so that a crash between the two costs one part, not all.
-    if (!staged.ok) this.#partials.drop(whole);
+    if (!staged.ok) {
+      this.#partials.drop(whole);
+      this.#rows.sweep();
+    }
     return staged;
   }
 
@@ -218,7 +221,10 @@ export class ResultStore {
       return staged(upload);
     } finally {
       this.#underWay.delete(work);
-      if (!done && !work.cancelled) this.drop(upload);
+      if (!done && !work.cancelled) {
+        this.drop(upload);
+        this.#rows.sweep(); // whoever sends garbage again and again must not fill the disk with it
+      }
     }
   }
 

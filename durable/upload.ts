@@ -67,6 +67,7 @@ export const stageData = async (
     hash?.update(bytes);
     buffer = bytes.buffer;
   }
+  buffer.transfer(0); // now, not when the collector finds it: uploads follow one another
   return (await source.take(1)).length === 0 ? ok(undefined) : err(tooLong(fileBytes));
 };
 
