@@ -1,5 +1,5 @@
 /** The directory's tables, as numbered migrations: each runs once, in order, in one transaction. See STORAGE.md. */
-export const DIRECTORY_MIGRATIONS: readonly (readonly string[])[] = [
+const DIRECTORY_MIGRATIONS: readonly (readonly string[])[] = [
   [
     `CREATE TABLE enrolments (
        hash TEXT PRIMARY KEY, id TEXT NOT NULL, uses INTEGER NOT NULL, used INTEGER NOT NULL,

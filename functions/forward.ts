@@ -1,10 +1,8 @@
 import type { Caller } from '../core/protocol/caller.ts';
 import type { Fault } from '../core/protocol/fault.ts';
 import { FAULT_HEADER } from '../durable/fault-response.ts';
+import { CALLER_HEADER } from '../durable/job-requests.ts';
 import { Refusal } from './problem.ts';
-
-/** Who calls, as the front door established it; objects trust it, so a caller's own is thrown away. */
-export const CALLER_HEADER = 'x-tributary-caller';
 
 /**
  * Hands a request to an object with its body unread, and gives back the object's answer as it streams. A refusal of
@@ -18,6 +16,7 @@ export async function forward(
 ): Promise<Response> {
   const headers = new Headers(request.headers);
   headers.delete('authorization');
+  // Objects trust this header: whatever a caller wrote there goes.
   headers.set(CALLER_HEADER, JSON.stringify(caller));
   const inner = new Request(new Request(`http://object${path}`, request), { headers });
   const response = await to.fetch(inner);

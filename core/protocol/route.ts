@@ -1,7 +1,7 @@
 import type * as v from 'valibot';
 
 /** Whose bearer token a route takes. */
-export type Who = 'admin' | 'site' | 'enrolment';
+type Who = 'admin' | 'site' | 'enrolment';
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
 export type Schema = v.GenericSchema<unknown, unknown>;

@@ -25,10 +25,7 @@ const EXPOSED = [
 ].join(', ');
 
 /** The value of Access-Control-Allow-Origin for an origin; null where it may not call from a browser. */
-export function allowedOrigin(
-  origin: string | undefined,
-  allowed: string | undefined,
-): string | null {
+function allowedOrigin(origin: string | undefined, allowed: string | undefined): string | null {
   if (origin === undefined || !allowed) return null;
   const origins = allowed.split(',').map((text) => text.trim());
   if (origins.includes('*')) return '*';
