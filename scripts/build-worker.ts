@@ -19,10 +19,10 @@ export const OFFLINE = {
 
 export const wranglerBin = join(ROOT, 'node_modules/wrangler/bin/wrangler.js');
 
-/** When the newest source below a path was written; tests don't count. */
+/** When the newest source below a path was written; tests and declarations don't count. */
 async function newest(path: string): Promise<number> {
   const info = await stat(path);
-  if (!info.isDirectory()) return /\.(test|suite)\.ts$/.test(path) ? 0 : info.mtimeMs;
+  if (!info.isDirectory()) return /\.(test|suite|d)\.ts$/.test(path) ? 0 : info.mtimeMs;
   const names = await readdir(path);
   const inner = names.filter((name) => !name.startsWith('.') && name !== 'node_modules');
   return Math.max(0, ...(await Promise.all(inner.map((name) => newest(join(path, name))))));
