@@ -9,7 +9,6 @@ export async function bundle(entry: string, outfile: string): Promise<string> {
     platform: 'node',
     format: 'esm',
     target: 'node24',
-    external: ['onnxruntime-web', 'onnxruntime-web/*'],
     logLevel: 'warning',
   });
   return outfile;

@@ -2,20 +2,18 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ADMIN, startServer } from '../http/server.ts';
 import { digestOf } from '../interop/raw-file.ts';
+import type { CampaignJob } from './campaign-job.ts';
 import { Controller } from './controller.ts';
 import type { JobEvent } from './controller.ts';
 import { Crew } from './crew.ts';
-import { jobsOf, specOf } from './jobs.ts';
-import type { CrashJob } from './jobs.ts';
 import type { Kill } from './kill-plan.ts';
 import { Killer } from './killer.ts';
 import { readLedger } from './ledger.ts';
 import type { Acknowledged } from './ledger.ts';
-import { fileOf } from './oracle.ts';
 
 /** One job after its campaign. */
 export interface Finished {
-  readonly job: CrashJob;
+  readonly job: CampaignJob;
   readonly id: string;
   readonly sites: readonly string[];
   readonly status: string;
@@ -36,9 +34,9 @@ export interface Report {
 export interface CampaignOptions {
   readonly dir: string;
   readonly program: string;
-  readonly seed: number;
-  /** Crews one after another, each with fresh sites and four jobs side by side. */
+  /** Crews one after another, each with fresh sites and its jobs side by side. */
   readonly crews: number;
+  readonly jobs: (crew: number) => readonly CampaignJob[];
   /** The kills of a crew; none: the calm run. */
   readonly plan?: (crew: number) => readonly Kill[];
 }
@@ -48,7 +46,7 @@ const SITES = ['a', 'b', 'c', 'd'] as const;
 const PATIENCE_S = 120;
 
 /** Runs a campaign: enrols, submits, trains, and collects what became of every job. Leaves no process behind. */
-export async function campaign({ dir, program, seed, crews, plan }: CampaignOptions): Promise<Report> {
+export async function campaign({ dir, program, crews, jobs, plan }: CampaignOptions): Promise<Report> {
   mkdirSync(dir, { recursive: true });
   const ledger = join(dir, 'acknowledged.txt');
   const server = await startServer({ data: join(dir, 'server') });
@@ -61,11 +59,11 @@ export async function campaign({ dir, program, seed, crews, plan }: CampaignOpti
       killer.follow(plan?.(crew) ?? []);
       const names = SITES.map((letter) => `crew-${crew}-${letter}`);
       const enrolment = await controller.enrolment(names.length);
-      const jobs: { job: CrashJob; id: string }[] = [];
-      for (const job of jobsOf(seed, crew)) {
-        const model = await controller.putBlob(fileOf(job.model));
-        const id = await controller.submit(specOf(job, model, names), () => onMoment('submit'));
-        jobs.push({ job, id });
+      const submitted: { job: CampaignJob; id: string }[] = [];
+      for (const job of jobs(crew)) {
+        for (const blob of job.blobs) await controller.putBlob(blob);
+        const id = await controller.submit(job.spec(names), () => onMoment('submit'));
+        submitted.push({ job, id });
       }
       const sites = new Crew({
         program,
@@ -78,7 +76,7 @@ export async function campaign({ dir, program, seed, crews, plan }: CampaignOpti
       });
       killer.crew = sites;
       try {
-        for (const { job, id } of jobs) {
+        for (const { job, id } of submitted) {
           const { status, results } = await controller.finished(id, PATIENCE_S);
           const digest = digestOf(await controller.model(id));
           finished.push({ job, id, sites: names, status, digest, results, events: [] });

@@ -31,14 +31,15 @@ const WHO = [
 
 /**
  * The kills of one crew, seeded: the first while it submits and enrols, the rest spread over its work. Kills follow the
- * work, not the clock: on a slow machine and on a fast one they hit the same stages.
+ * work, not the clock: on a slow machine and on a fast one they hit the same stages. Fewer than `apart` moments lie
+ * between two of them.
  */
-export function planKills(seed: number, crew: number, count: number): readonly Kill[] {
+export function planKills(seed: number, crew: number, count: number, apart = 36): readonly Kill[] {
   const draw = drawOf('kills', seed, crew);
   const kill = (index: number): Kill => {
     const first = index === 0;
     return {
-      after: Math.floor(draw() * (first ? 4 : 36)),
+      after: Math.floor(draw() * (first ? 4 : apart)),
       at: pick(draw(), first ? [['submit', 0.5], ['enrol', 0.5]] : [['any', 0.6], ['upload', 0.4]]),
       delayMS: pick(draw(), [[0, 0.2], [draw() * 5, 0.4], [draw() * 60, 0.4]]),
       who: pick(draw(), WHO),

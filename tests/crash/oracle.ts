@@ -1,7 +1,7 @@
 import { encode } from '../../core/tensors/safetensors.ts';
 import type { Tensors } from '../../core/tensors/tensor.ts';
 import { digestOf } from '../interop/raw-file.ts';
-import type { CrashJob } from './jobs.ts';
+import type { NumericJob } from './numeric-jobs.ts';
 import { stepsOf, train } from './training.ts';
 
 type Model = ReadonlyMap<string, Float32Array<ArrayBuffer>>;
@@ -35,7 +35,7 @@ function fold(model: Model, updates: readonly { weight: number; model: Model }[]
 }
 
 /** Digest of the model that a job must end with, computed here, without server and kit. */
-export function expectedDigest(job: CrashJob, sites: readonly string[]): string {
+export function expectedDigest(job: NumericJob, sites: readonly string[]): string {
   const { seed, rounds, kind } = job;
   let model: Model = job.model;
   const sorted = [...sites].sort();

@@ -1,42 +1,13 @@
-// One device as a process of its own: enrols and serves jobs with the kit, until it is killed.
-// argv: a JSON SiteJob. Prints a line per moment, and notes every acknowledgement before going on.
-import { appendFileSync } from 'node:fs';
+// A site whose training is a formula: as fast as the protocol, and its result is known beforehand.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AppTask } from '../../client-kit/src/executors/app.ts';
 import type { FLModel } from '../../client-kit/src/fl-model.ts';
-import { FileStore } from '../../client-kit/src/runtimes/node/file-store.ts';
-import { runSite } from '../../client-kit/src/site.ts';
 import { decode, encode } from '../../core/tensors/safetensors.ts';
 import type { Tensors } from '../../core/tensors/tensor.ts';
-import { lineOf } from './ledger.ts';
+import { serveSite, siteJob } from './serve-site.ts';
 import { millisecondsOf, stepsOf, train } from './training.ts';
-import type { SiteJob } from './site-job.ts';
 
-const job = JSON.parse(process.argv[2] ?? '') as SiteJob;
-
-// The campaign holds the other end: when it dies, so does this.
-process.stdin.on('end', () => process.exit(1)).resume();
-
-const say = (moment: string): void => void process.stdout.write(`${moment}\n`);
-
-const RESULT = /\/v1\/jobs\/([^/]+)\/tasks\/([^/]+)\/result$/;
-
-/** `fetch` that keeps the books: an acknowledgement is on disk before the kit learns of it. */
-async function bookkeeping(url: string, init: RequestInit): Promise<Response> {
-  const [, of, task] = RESULT.exec(new URL(url).pathname) ?? [];
-  if (!of || !task) {
-    if (new URL(url).pathname === '/v1/sites') say('enrol');
-    return fetch(url, init);
-  }
-  say('upload');
-  const answer = await fetch(url, init);
-  const { status } = (await answer.clone().json()) as { status: string };
-  if (answer.status === 200) {
-    appendFileSync(job.ledger, lineOf({ job: of, task, site: job.name, status }));
-    say('acknowledged');
-  }
-  return answer;
-}
+const job = siteJob();
 
 const meanOf = (params: Tensors): number => {
   let sum = 0;
@@ -49,7 +20,6 @@ const meanOf = (params: Tensors): number => {
 };
 
 async function work({ task, spec, params, resources }: AppTask): Promise<FLModel> {
-  say('task');
   if (task.name === 'submit_model') {
     const own = await resources.store.read('trained');
     const file = own && decode(new Uint8Array(await own.arrayBuffer()));
@@ -74,11 +44,4 @@ async function work({ task, spec, params, resources }: AppTask): Promise<FLModel
   };
 }
 
-await runSite({
-  server: job.server,
-  name: job.name,
-  enrolment: job.enrolment,
-  store: new FileStore(job.dir),
-  app: work,
-  fetch: bookkeeping,
-});
+await serveSite(job, { app: work });

@@ -1,7 +1,10 @@
+import { digestOf } from '../interop/raw-file.ts';
+import type { CampaignJob } from './campaign-job.ts';
 import { drawOf } from './draw.ts';
+import { expectedDigest, fileOf } from './oracle.ts';
 
-/** What one job of a campaign is: everything about it is seeded. */
-export interface CrashJob {
+/** A job of pseudo-training: everything about it is seeded. */
+export interface NumericJob {
   readonly seed: number;
   readonly rounds: number;
   readonly kind: 'full' | 'diff' | 'cyclic' | 'cross';
@@ -14,14 +17,14 @@ const KINDS = ['full', 'diff', 'cyclic', 'cross'] as const;
 const SIZES = [4_000, 40_000, 40_000, 300_000] as const;
 
 /** Jobs of one crew: one of each kind, in four sizes that change places from crew to crew. */
-export const jobsOf = (seed: number, crew: number): readonly CrashJob[] =>
+export const numericJobs = (seed: number, crew: number): readonly CampaignJob[] =>
   KINDS.map((kind, index) => {
     const own = seed * 100_000 + crew * 10 + index;
     const draw = drawOf('model', own);
     const size = SIZES[(index + crew) % SIZES.length] ?? 4_000;
     const tensor = (length: number): Float32Array<ArrayBuffer> =>
       Float32Array.from({ length }, () => Math.fround(draw() * 2 - 1));
-    return {
+    const job: NumericJob = {
       seed: own,
       rounds: kind === 'cyclic' ? 2 : 3,
       kind,
@@ -30,10 +33,16 @@ export const jobsOf = (seed: number, crew: number): readonly CrashJob[] =>
         ['layer.bias', tensor(37)],
       ]),
     };
+    const file = fileOf(job.model);
+    return {
+      name: `${kind} ${own}`,
+      blobs: [file],
+      spec: (sites) => specOf(job, digestOf(file), sites),
+      expected: (sites) => expectedDigest(job, sites),
+    };
   });
 
-/** The job's spec, for sites of these names. */
-export function specOf(job: CrashJob, model: string, sites: readonly string[]): object {
+function specOf(job: NumericJob, model: string, sites: readonly string[]): object {
   const { rounds, kind, seed } = job;
   const fedAvg = {
     id: 'train',
