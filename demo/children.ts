@@ -10,8 +10,12 @@ const isOver = (child: ChildProcess): boolean =>
   child.exitCode !== null || child.signalCode !== null;
 
 /** Starts a TypeScript file in a process of its own that doesn't outlive this one. */
-export const startChild = (script: string, args: readonly string[]): ChildProcess => {
-  const child = spawn(process.execPath, ['--import', TETHER, script, ...args], {
+export const startChild = (
+  script: string,
+  args: readonly string[],
+  nodeOptions: readonly string[] = [],
+): ChildProcess => {
+  const child = spawn(process.execPath, [...nodeOptions, '--import', TETHER, script, ...args], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   running.add(child);

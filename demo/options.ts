@@ -19,7 +19,7 @@ const HELP = `npm run demo -- [options]
   Trains a model on handwritten digits that are dealt unevenly to several sites, each a process of its own.
 
   --sites N       how many sites (6)
-  --rounds N      rounds of federated averaging (10)
+  --rounds N      rounds of federated averaging (8)
   --alpha A       how uneven: the concentration of the Dirichlet distribution (0.3; 100 is even)
   --model NAME    cnn or mlp (cnn)
   --seed N        seed of everything random (1): same seed, same machine, same model
@@ -34,7 +34,7 @@ export const readOptions = (argv: readonly string[]): DemoOptions | string => {
     args: [...argv],
     options: {
       sites: { type: 'string', default: '6' },
-      rounds: { type: 'string', default: '10' },
+      rounds: { type: 'string', default: '8' },
       alpha: { type: 'string', default: '0.3' },
       model: { type: 'string', default: 'cnn' },
       seed: { type: 'string', default: '1' },

@@ -27,7 +27,7 @@ import { SiteFleet } from './site-fleet.ts';
 import { splitBySites } from './split.ts';
 import { aloneOf, comparison, crossSiteTable, splitTable, verdictText } from './summary.ts';
 import type { CrossSite, DemoResult, RoundResult } from './summary.ts';
-import { closeWorkplace, openWorkplace, writeShard } from './workplace.ts';
+import { closeWorkplace, furnish, openWorkplace } from './workplace.ts';
 import type { Workplace } from './workplace.ts';
 
 const DIGITS_SHOWN = 8;
@@ -85,7 +85,7 @@ const prepare = async (
   );
   const split = splitBySites({ labels: digits.y, classes: 10, sites, examples, alpha, seed });
   const shards = new Map(names.map((name, i) => [name, pick(digits, split.shards[i] ?? [])]));
-  for (const [name, shard] of shards) await writeShard(place.site(name).data, shard);
+  for (const [name, shard] of shards) await furnish(place.site(name), shard);
   progress.heading(
     `Who has what: ${examples} of MNIST's 60,000 training images, Dirichlet(${alpha}), seed ${seed}`,
   );

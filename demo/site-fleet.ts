@@ -1,9 +1,41 @@
 import type { ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { killChild, startChild, stopChild } from './children.ts';
 import type { SiteMessage, SiteStart } from './site-message.ts';
 
 const SCRIPT = fileURLToPath(new URL('site-process.ts', import.meta.url));
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const MODULES = [
+  'onnxruntime-web',
+  'onnxruntime-common',
+  'fast-png',
+  'fflate',
+  'iobuffer',
+  'jpeg-js',
+  'valibot',
+];
+const CODE = [
+  'package.json',
+  'cli',
+  'client-kit',
+  'core',
+  'demo',
+  ...MODULES.map((name) => join('node_modules', name)),
+];
+
+/**
+ * Node's permission model lets a site read the code and its own two folders and write its own state: it could not open
+ * another site's images, nor MNIST itself, if it tried.
+ */
+const sandboxOf = ({ data, state }: SiteStart): string[] => [
+  '--permission',
+  ...[...CODE.map((part) => join(ROOT, part)), data, state].map(
+    (path) => `--allow-fs-read=${path}`,
+  ),
+  `--allow-fs-write=${state}`,
+];
 
 export type OnSiteMessage = (site: string, message: SiteMessage) => void;
 
@@ -33,7 +65,7 @@ export class SiteFleet {
     const start = this.#starts.get(name);
     if (!start) throw new RangeError(`no site ${name}`);
     this.#down.delete(name);
-    const child = startChild(SCRIPT, [JSON.stringify(start)]);
+    const child = startChild(SCRIPT, [JSON.stringify(start)], sandboxOf(start));
     child.stdout?.resume();
     this.#children.set(name, child);
     let said = '';

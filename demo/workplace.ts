@@ -48,8 +48,12 @@ export const openWorkplace = async (): Promise<Workplace> => {
 /** Takes the mark off, so that the next demo may begin. */
 export const closeWorkplace = (): Promise<void> => rm(join(ROOT, 'demo.pid'), { force: true });
 
-/** Writes a site's examples into its own folder. */
-export const writeShard = async (folder: string, shard: Examples): Promise<void> => {
-  await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, 'shard.npz'), encodeNpz(shard));
+/** Makes a site's two folders and writes its examples into its own. */
+export const furnish = async (
+  { data, state }: ReturnType<Workplace['site']>,
+  shard: Examples,
+): Promise<void> => {
+  await mkdir(data, { recursive: true });
+  await mkdir(state, { recursive: true });
+  await writeFile(join(data, 'shard.npz'), encodeNpz(shard));
 };
