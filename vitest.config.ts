@@ -16,6 +16,7 @@ export default defineConfig({
           include: ['{core,client-kit,cli,functions,scripts,tests/http,tests/law}/**/*.test.ts'],
           exclude: ['**/node_modules/**', '**/dist/**'],
           testTimeout: 60_000,
+          hookTimeout: 120_000,
         },
       },
       {
@@ -34,6 +35,7 @@ export default defineConfig({
           include: ['{durable,tests/workerd}/**/*.test.ts'],
           exclude: ['**/node_modules/**', '**/dist/**'],
           testTimeout: 60_000,
+          hookTimeout: 120_000,
         },
       },
       {

@@ -33,6 +33,7 @@ const time = async (warm: number, steps: number, step: () => Promise<void>): Pro
   return median(times);
 };
 
+/** Steps of warm-up, steps measured. */
 const COUNT = { mlp: [500, 1000], cnn: [10, 60] } as const;
 
 async function ours(model: Model, threads: number): Promise<number> {
@@ -70,7 +71,8 @@ async function ours(model: Model, threads: number): Promise<number> {
   const carried = [...manifest.parameters, ...manifest.state].flatMap(({ input, output }) =>
     output === undefined ? [] : [[input, output] as const],
   );
-  return await time(...COUNT[model], async () => {
+  const [warm, steps] = COUNT[model];
+  return await time(warm, steps, async () => {
     const out = await session.run(feeds);
     for (const [input, output] of carried) feeds[input] = out[output] as (typeof feeds)[string];
   });

@@ -13,7 +13,12 @@ const STEPS: readonly { name: string; command: string; args: readonly string[]; 
   { name: 'dead code', command: bin('knip'), args: [] },
   { name: 'kit build', command: 'npm', args: ['run', 'build', '--silent'], cwd: kit },
   { name: 'kit exports', command: bin('publint'), args: ['--strict'], cwd: kit },
-  { name: 'kit types', command: bin('attw'), args: ['--pack', '.', '--profile', 'esm-only'], cwd: kit },
+  {
+    name: 'kit types',
+    command: bin('attw'),
+    args: ['--pack', '.', '--profile', 'esm-only'],
+    cwd: kit,
+  },
   { name: 'kit size', command: bin('size-limit'), args: [], cwd: kit },
 ];
 

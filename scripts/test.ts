@@ -58,7 +58,8 @@ try {
         console.log(`skipped: ${fullName}`);
       }
     }
-    if (file.status === 'failed' && file.assertionResults.every((r) => r.status !== 'failed')) failed++;
+    if (file.status === 'failed' && file.assertionResults.every((r) => r.status !== 'failed'))
+      failed++;
   }
 } catch {
   failed++;
