@@ -21,8 +21,9 @@ export interface ResultRule {
 
 /** Reads the JSON of a result; `path` is where it lies, for the errors. */
 export const parseReplyHeader = (text: string, path: string): Result<FLModelHeader, Fault> => {
-  if (text.length > LIMITS.replyJsonBytes) {
-    const [expected, got] = [`at most ${LIMITS.replyJsonBytes} bytes`, `${text.length}`];
+  const bytes = new TextEncoder().encode(text).length;
+  if (bytes > LIMITS.replyJsonBytes) {
+    const [expected, got] = [`at most ${LIMITS.replyJsonBytes} bytes`, `${bytes}`];
     return err(invalid('INVALID_RESULT', 'the result says too much', { path, expected, got }));
   }
   let json: unknown;

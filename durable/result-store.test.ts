@@ -529,3 +529,40 @@ test('tensors without elements and scalars are tensors', async () => {
     expect(encodeHeader([]).length % 8).toBe(0);
   });
 });
+
+/** A file whose header is padded with spaces to so many bytes. */
+const padded = (bytes: number): Uint8Array<ArrayBuffer> => {
+  const json = `{${FL},${entry('w', '[2,3]', 0, 24)},${entry('b', '[2]', 24, 32)}}`;
+  return withHeader(json.padEnd(bytes));
+};
+
+/** A file of so many tensors without elements. */
+const manyTensors = (count: number): Uint8Array<ArrayBuffer> =>
+  withHeader(
+    `{${FL},${Array.from({ length: count }, (_, i) => entry(`t${i}`, '[0]', 0, 0)).join(',')}}`,
+    0,
+  );
+
+test('a header, its number of tensors and the JSON in it at their limits, and one over', async () => {
+  await newRoom().use(async (room) => {
+    const digest = await importTensors(room, model);
+    const send = (file: Uint8Array<ArrayBuffer>, layoutOf: string | null) =>
+      room.results.receive(put(file), key, ruleFor(layoutOf));
+    const says = (bytes: number) => {
+      const rest = JSON.stringify({ ...FULL, meta: { x: '' } }).length;
+      return resultFile(model, { ...FULL, meta: { x: 'x'.repeat(bytes - rest) } });
+    };
+    expect(await send(padded(LIMITS.headerBytes), digest)).toMatchObject({ ok: true });
+    expect(await send(padded(LIMITS.headerBytes + 1), digest)).toMatchObject({
+      error: { code: 'HEADER_TOO_LONG' },
+    });
+    expect(await send(manyTensors(LIMITS.tensors), null)).toMatchObject({ ok: true });
+    expect(await send(manyTensors(LIMITS.tensors + 1), null)).toMatchObject({
+      error: { code: 'TOO_MANY_TENSORS' },
+    });
+    expect(await send(says(LIMITS.replyJsonBytes), digest)).toMatchObject({ ok: true });
+    expect(await send(says(LIMITS.replyJsonBytes + 1), digest)).toMatchObject({
+      error: { code: 'INVALID_RESULT' },
+    });
+  });
+});
