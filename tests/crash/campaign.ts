@@ -46,7 +46,13 @@ const SITES = ['a', 'b', 'c', 'd'] as const;
 const PATIENCE_S = 120;
 
 /** Runs a campaign: enrols, submits, trains, and collects what became of every job. Leaves no process behind. */
-export async function campaign({ dir, program, crews, jobs, plan }: CampaignOptions): Promise<Report> {
+export async function campaign({
+  dir,
+  program,
+  crews,
+  jobs,
+  plan,
+}: CampaignOptions): Promise<Report> {
   mkdirSync(dir, { recursive: true });
   const ledger = join(dir, 'acknowledged.txt');
   const server = await startServer({ data: join(dir, 'server') });
@@ -93,7 +99,12 @@ export async function campaign({ dir, program, crews, jobs, plan }: CampaignOpti
     const complete = await Promise.all(
       finished.map(async (one) => ({ ...one, events: await controller.events(one.id) })),
     );
-    return { finished: complete, ledger: readLedger(ledger), kills: killer.kills, tally: killer.tally };
+    return {
+      finished: complete,
+      ledger: readLedger(ledger),
+      kills: killer.kills,
+      tally: killer.tally,
+    };
   } finally {
     await killer.settled().catch(() => undefined);
     await server.stop();

@@ -31,7 +31,12 @@ export class Controller {
   }
 
   async enrolment(uses: number): Promise<string> {
-    const made = await this.#json<{ token: string }>('POST', '/v1/enrolments', { uses }, crypto.randomUUID());
+    const made = await this.#json<{ token: string }>(
+      'POST',
+      '/v1/enrolments',
+      { uses },
+      crypto.randomUUID(),
+    );
     return made.token;
   }
 
@@ -43,7 +48,13 @@ export class Controller {
 
   /** Submits a job. `sent` is called just before each try. */
   async submit(spec: object, sent: () => void): Promise<string> {
-    const made = await this.#json<{ id: string }>('POST', '/v1/jobs', spec, crypto.randomUUID(), sent);
+    const made = await this.#json<{ id: string }>(
+      'POST',
+      '/v1/jobs',
+      spec,
+      crypto.randomUUID(),
+      sent,
+    );
     return made.id;
   }
 
@@ -83,7 +94,8 @@ export class Controller {
           const event = eventOf(block);
           if (!event) continue;
           events.push(event);
-          if (event.event === 'status' && String(event.data['status']).startsWith('FINISHED:')) return events;
+          if (event.event === 'status' && String(event.data['status']).startsWith('FINISHED:'))
+            return events;
         }
       }
       return events;
@@ -92,7 +104,13 @@ export class Controller {
     }
   }
 
-  async #json<T>(method: string, path: string, json?: object, key?: string, sent?: () => void): Promise<T> {
+  async #json<T>(
+    method: string,
+    path: string,
+    json?: object,
+    key?: string,
+    sent?: () => void,
+  ): Promise<T> {
     const headers: Record<string, string> = key === undefined ? {} : { 'idempotency-key': key };
     if (json) headers['content-type'] = 'application/json';
     const bytes = await this.#send(method, path, {
@@ -131,7 +149,9 @@ export class Controller {
       // No answer, or a half one: the server was killed. 503: it is on its way up.
       if (answer && answer.status !== 503) {
         if (answer.status < 300) return answer.bytes;
-        throw new Error(`${method} ${path}: ${answer.status} ${new TextDecoder().decode(answer.bytes)}`);
+        throw new Error(
+          `${method} ${path}: ${answer.status} ${new TextDecoder().decode(answer.bytes)}`,
+        );
       }
       await sleep(20);
     }

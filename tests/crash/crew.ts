@@ -42,7 +42,9 @@ export class Crew {
 
   /** Sites that ended although nobody killed them, with how. */
   fallen(): readonly string[] {
-    return [...this.#sites].filter(([, site]) => !site.alive).map(([name, { fate }]) => `${name}: ${fate}`);
+    return [...this.#sites]
+      .filter(([, site]) => !site.alive)
+      .map(([name, { fate }]) => `${name}: ${fate}`);
   }
 
   #start(name: string): void {

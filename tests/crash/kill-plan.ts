@@ -38,13 +38,28 @@ export function planKills(seed: number, crew: number, count: number, apart = 36)
   const draw = drawOf('kills', seed, crew);
   const kill = (index: number): Kill => {
     const first = index === 0;
-    const at = pick<Kill['at']>(draw(), first ? [['submit', 0.5], ['enrol', 0.5]] : [['any', 0.6], ['upload', 0.4]]);
+    const at = pick<Kill['at']>(
+      draw(),
+      first
+        ? [
+            ['submit', 0.5],
+            ['enrol', 0.5],
+          ]
+        : [
+            ['any', 0.6],
+            ['upload', 0.4],
+          ],
+    );
     // A crew submits at least 2 jobs, then 4 sites enrol: a later moment of these kinds may never come.
     const span = { submit: 2, enrol: 6 }[at as string] ?? apart;
     return {
       after: Math.floor(draw() * span),
       at,
-      delayMS: pick(draw(), [[0, 0.2], [draw() * 5, 0.4], [draw() * 60, 0.4]]),
+      delayMS: pick(draw(), [
+        [0, 0.2],
+        [draw() * 5, 0.4],
+        [draw() * 60, 0.4],
+      ]),
       who: pick(draw(), WHO),
       site: draw(),
     };

@@ -30,7 +30,9 @@ beforeAll(async () => {
     dir: join(dir, 'storm'),
     plan: (crew) => planKills(SEED, crew, KILLS_PER_CREW),
   });
-  console.log(`${stormy.kills} kills over ${stormy.finished.length} jobs: ${JSON.stringify(stormy.tally)}`);
+  console.log(
+    `${stormy.kills} kills over ${stormy.finished.length} jobs: ${JSON.stringify(stormy.tally)}`,
+  );
 }, 3_600_000);
 
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
@@ -38,7 +40,14 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 test('there were kills enough, of every kind', () => {
   expect(stormy.kills).toBeGreaterThanOrEqual(KILLS);
   expect(stormy.finished.length).toBeGreaterThanOrEqual(20);
-  for (const kind of ['who: server', 'who: site', 'who: all', 'at: submit', 'at: enrol', 'at: upload']) {
+  for (const kind of [
+    'who: server',
+    'who: site',
+    'who: all',
+    'at: submit',
+    'at: enrol',
+    'at: upload',
+  ]) {
     expect(stormy.tally[kind], kind).toBeGreaterThan(0);
   }
 });

@@ -53,9 +53,16 @@ export class Killer {
     this.#plan.shift();
     this.#passed = 0;
     this.#done.push({ who: next.who, at: moment });
-    this.#busy = this.#busy.then(() => this.#kill(next)).catch((error: unknown) => {
+    this.#busy = this.#next(this.#busy, next);
+  }
+
+  async #next(before: Promise<void>, kill: Kill): Promise<void> {
+    await before;
+    try {
+      await this.#kill(kill);
+    } catch (error) {
       this.#failed = error;
-    });
+    }
   }
 
   /** Resolves when what was killed runs again. Throws where it doesn't. */

@@ -18,7 +18,9 @@ export const onnxJobs = (seed: number, crew: number): readonly CampaignJob[] => 
     });
     return {
       name: spec.name,
-      blobs: [model, programs.train.model, programs.evaluate.model].map((bytes) => new Uint8Array(bytes)),
+      blobs: [model, programs.train.model, programs.evaluate.model].map(
+        (bytes) => new Uint8Array(bytes),
+      ),
       spec: (sites) => ({ ...spec, deploy: sites }),
     };
   });

@@ -17,7 +17,11 @@ const trained = (model: Model, seed: number, site: string, round: number): Model
   new Map([...model].map(([name, values]) => [name, train(values, name, { seed, site, round })]));
 
 /** The weighted mean in float64, one division, rounded once, written down a second time. */
-function fold(model: Model, updates: readonly { weight: number; model: Model }[], diff: boolean): Model {
+function fold(
+  model: Model,
+  updates: readonly { weight: number; model: Model }[],
+  diff: boolean,
+): Model {
   const total = updates.reduce((sum, { weight }) => sum + weight, 0);
   return new Map(
     [...model].map(([name, old]) => {
@@ -29,7 +33,10 @@ function fold(model: Model, updates: readonly { weight: number; model: Model }[]
           sum[i]! += weight * (diff ? Math.fround(value - (old[i] as number)) : value);
         }
       }
-      return [name, Float32Array.from(sum, (value, i) => (diff ? (old[i] as number) : 0) + value / total)];
+      return [
+        name,
+        Float32Array.from(sum, (value, i) => (diff ? (old[i] as number) : 0) + value / total),
+      ];
     }),
   );
 }

@@ -17,7 +17,10 @@ const RESULT = /\/v1\/jobs\/([^/]+)\/tasks\/([^/]+)\/result$/;
  * One device as a process of its own: enrols and serves jobs with the kit, until it is killed. It prints a line per
  * moment, and notes every acknowledgement before the kit learns of it.
  */
-export async function serveSite(job: SiteJob, parts: Pick<SiteOptions, 'app' | 'ort' | 'data'>): Promise<void> {
+export async function serveSite(
+  job: SiteJob,
+  parts: Pick<SiteOptions, 'app' | 'ort' | 'data'>,
+): Promise<void> {
   // The campaign holds the other end: when it dies, so does this.
   process.stdin.on('end', () => process.exit(1)).resume();
 

@@ -11,7 +11,11 @@ export interface TrainingKey {
 const NOISE = 4093;
 
 /** Deterministic training of one float32 tensor: every element shrinks a little and gets seeded noise. */
-export function train(values: Float32Array, tensor: string, { seed, site, round }: TrainingKey): Float32Array<ArrayBuffer> {
+export function train(
+  values: Float32Array,
+  tensor: string,
+  { seed, site, round }: TrainingKey,
+): Float32Array<ArrayBuffer> {
   const draw = drawOf(seed, site, round, tensor);
   const noise = Float64Array.from({ length: NOISE }, () => draw() - 0.5);
   const trained = new Float32Array(values.length);

@@ -39,7 +39,9 @@ export function expectNoneLost({ finished, ledger }: Report): void {
 
 /** No (task, site) is accepted twice, is in the books twice, or makes a task close with more replies than it has. */
 export function expectNoneTwice({ finished, ledger }: Report): void {
-  const accepted = ledger.filter(({ status }) => status === 'accepted').map((line) => `${line.job} ${keyOf(line)}`);
+  const accepted = ledger
+    .filter(({ status }) => status === 'accepted')
+    .map((line) => `${line.job} ${keyOf(line)}`);
   expect(new Set(accepted).size).toBe(accepted.length);
   for (const one of finished) {
     const replies = counted(one);

@@ -45,7 +45,11 @@ describe.each([
 
 test('NaN is named with its tensor and index', async () => {
   const { tasks } = await rig.openTask([site]);
-  const { json } = await rig.send(tasks[0]!, site, resultOf({ w: [1, 2, Number.NaN, 4], b: [5, 6] }));
+  const { json } = await rig.send(
+    tasks[0]!,
+    site,
+    resultOf({ w: [1, 2, Number.NaN, 4], b: [5, 6] }),
+  );
   expect(json).toMatchObject({
     code: 'NON_FINITE',
     errors: [{ path: 'w', got: expect.stringMatching(/\b2\b/) }],
@@ -80,7 +84,9 @@ test('DIFF where the workflow wants FULL', async () => {
 
 test('missing tensors are fine where the workflow says partial', async () => {
   const { job, tasks } = await rig.openTask([site], { args: { partial: true } });
-  expect((await rig.send(tasks[0]!, site, resultOf({ w: [9, 9, 9, 9] }))).json).toEqual({ status: 'accepted' });
+  expect((await rig.send(tasks[0]!, site, resultOf({ w: [9, 9, 9, 9] }))).json).toEqual({
+    status: 'accepted',
+  });
   expect((await rig.settled(job)).status).toBe('FINISHED:COMPLETED');
   expect((await rig.model(job)).subarray(-24)).toEqual(floats([9, 9, 9, 9, 0.5, -0.5]));
 });
@@ -91,7 +97,11 @@ test('tensors called __proto__, constructor and 1 are tensors like others', asyn
   const file = vectors(model);
   const { bytes } = await rig.call('GET', tasks[0]!.model.url, { token: site.token });
   expect(bytes).toEqual(file);
-  const answer = await rig.send(tasks[0]!, site, resultOf({ ['__proto__']: [5, 6], constructor: [7], 1: [8] }));
+  const answer = await rig.send(
+    tasks[0]!,
+    site,
+    resultOf({ ['__proto__']: [5, 6], constructor: [7], 1: [8] }),
+  );
   expect(answer.json).toEqual({ status: 'accepted' });
   expect((await rig.settled(job)).status).toBe('FINISHED:COMPLETED');
   const made = new TextDecoder().decode(await rig.model(job));
@@ -105,14 +115,20 @@ test('a result for a task of somebody else, of no job, of no name', async () => 
   const body = resultOf(ANSWER);
   const stranger = await rig.enrol();
   expectProblem(await rig.send(task, stranger, body), { status: 403, code: 'FORBIDDEN' });
-  expectProblem(await rig.send({ ...task, resultUrl: `/v1/jobs/${job}/tasks/nothing/result` }, site, body), {
-    status: 404,
-    code: 'NOT_FOUND',
-  });
-  expectProblem(await rig.send({ ...task, resultUrl: `/v1/jobs/nothing/tasks/${task.id}/result` }, site, body), {
-    status: 404,
-    code: 'NOT_FOUND',
-  });
+  expectProblem(
+    await rig.send({ ...task, resultUrl: `/v1/jobs/${job}/tasks/nothing/result` }, site, body),
+    {
+      status: 404,
+      code: 'NOT_FOUND',
+    },
+  );
+  expectProblem(
+    await rig.send({ ...task, resultUrl: `/v1/jobs/nothing/tasks/${task.id}/result` }, site, body),
+    {
+      status: 404,
+      code: 'NOT_FOUND',
+    },
+  );
   const admin = { name: 'admin', token: ADMIN };
   expectProblem(await rig.send(task, admin, body), { status: 403, code: 'FORBIDDEN' });
   const nobody = { name: 'nobody', token: 'nonsense' };
@@ -121,7 +137,9 @@ test('a result for a task of somebody else, of no job, of no name', async () => 
 });
 
 test('a refused error code leaves the round to the others; a good one is an answer', async () => {
-  const { job, tasks } = await rig.openTask([site, other], { args: { minResponses: 2, onShortfall: 'fail' } });
+  const { job, tasks } = await rig.openTask([site, other], {
+    args: { minResponses: 2, onShortfall: 'fail' },
+  });
   const failed = await rig.call('POST', tasks[0]!.resultUrl, {
     token: site.token,
     json: { return_code: 'EXECUTION_EXCEPTION' },

@@ -32,8 +32,16 @@ const MALFORMED = invalid('HEADER_MALFORMED');
 /** Bytes that are no safetensors file. */
 export const BAD_FILES: readonly BadResult[] = [
   { what: 'an empty body', body: () => new Uint8Array(), problem: invalid('TRUNCATED') },
-  { what: 'a body cut in its first 8 bytes', body: () => good().subarray(0, 5), problem: invalid('TRUNCATED') },
-  { what: 'a body cut in its header', body: () => good().subarray(0, 40), problem: invalid('TRUNCATED') },
+  {
+    what: 'a body cut in its first 8 bytes',
+    body: () => good().subarray(0, 5),
+    problem: invalid('TRUNCATED'),
+  },
+  {
+    what: 'a body cut in its header',
+    body: () => good().subarray(0, 40),
+    problem: invalid('TRUNCATED'),
+  },
   {
     what: 'a body shorter than its header says',
     body: () => good().subarray(0, good().length - 4),
@@ -58,16 +66,28 @@ export const BAD_FILES: readonly BadResult[] = [
   { what: 'a header that is an array', body: () => rawFile('[]', data), problem: MALFORMED },
   {
     what: 'a header that is not UTF-8',
-    body: () => join(new Uint8Array([6, 0, 0, 0, 0, 0, 0, 0]), new Uint8Array([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x7d])),
+    body: () =>
+      join(
+        new Uint8Array([6, 0, 0, 0, 0, 0, 0, 0]),
+        new Uint8Array([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x7d]),
+      ),
     problem: MALFORMED,
   },
-  { what: 'a tensor named twice', body: () => file(w, w, b), problem: invalid('DUPLICATE_NAME', 'w') },
+  {
+    what: 'a tensor named twice',
+    body: () => file(w, w, b),
+    problem: invalid('DUPLICATE_NAME', 'w'),
+  },
   {
     what: 'a tensor named twice, once in escapes',
     body: () => file(w, b.replace('"b"', '"\\u0077"')),
     problem: invalid('DUPLICATE_NAME', 'w'),
   },
-  { what: 'overlapping tensors', body: () => file(w, entry('b', [2], [12, 20])), problem: invalid('OVERLAP', 'b') },
+  {
+    what: 'overlapping tensors',
+    body: () => file(w, entry('b', [2], [12, 20])),
+    problem: invalid('OVERLAP', 'b'),
+  },
   {
     what: 'a hole between tensors',
     body: () => rawFile(headerOf(FL, w, entry('b', [2], [20, 28])), join(data, new Uint8Array(4))),
@@ -82,7 +102,12 @@ export const BAD_FILES: readonly BadResult[] = [
     what: 'unaligned tensors',
     body: () =>
       rawFile(
-        headerOf(FL, entry('x', [1], [0, 1], 'U8'), entry('w', [4], [1, 17]), entry('b', [2], [17, 25])),
+        headerOf(
+          FL,
+          entry('x', [1], [0, 1], 'U8'),
+          entry('w', [4], [1, 17]),
+          entry('b', [2], [17, 25]),
+        ),
         join(new Uint8Array(1), data),
       ),
     problem: invalid('UNALIGNED', 'w'),
@@ -103,13 +128,21 @@ export const BAD_FILES: readonly BadResult[] = [
     problem: invalid('BAD_SHAPE', 'b'),
   },
   { what: 'negative offsets', body: () => file(w, entry('b', [2], [-8, 0])), problem: MALFORMED },
-  { what: 'offsets that run backwards', body: () => file(w, entry('b', [2], [24, 16])), problem: MALFORMED },
+  {
+    what: 'offsets that run backwards',
+    body: () => file(w, entry('b', [2], [24, 16])),
+    problem: MALFORMED,
+  },
   {
     what: 'a shape whose product is not the bytes',
     body: () => file(w, entry('b', [3], [16, 24])),
     problem: invalid('BAD_SHAPE', 'b'),
   },
-  { what: 'an unknown dtype', body: () => file(w, entry('b', [2], [16, 24], 'F33')), problem: invalid('BAD_DTYPE', 'b') },
+  {
+    what: 'an unknown dtype',
+    body: () => file(w, entry('b', [2], [16, 24], 'F33')),
+    problem: invalid('BAD_DTYPE', 'b'),
+  },
   {
     what: 'a name with control characters',
     body: () => file(w, entry('b\u0007', [2], [16, 24])),
@@ -139,7 +172,11 @@ export const BAD_UPDATES: readonly BadResult[] = [
     body: () => resultOf({ 0: [1], w: W, b: B }),
     problem: invalid('UNKNOWN_TENSOR', '0'),
   },
-  { what: 'a missing tensor', body: () => resultOf({ w: W }), problem: invalid('MISSING_TENSOR', 'b') },
+  {
+    what: 'a missing tensor',
+    body: () => resultOf({ w: W }),
+    problem: invalid('MISSING_TENSOR', 'b'),
+  },
   { what: 'no tensor at all', body: () => resultOf({}), problem: invalid('NO_TENSORS') },
   {
     what: 'no tensor at all, in JSON',
@@ -211,7 +248,8 @@ export const BAD_UPDATES: readonly BadResult[] = [
   },
   {
     what: 'a body far larger than the model',
-    body: () => rawFile(headerOf(FL, entry('w', [4_000_000], [0, 16_000_000])), new Uint8Array(16_000_000)),
+    body: () =>
+      rawFile(headerOf(FL, entry('w', [4_000_000], [0, 16_000_000])), new Uint8Array(16_000_000)),
     problem: { status: 413, code: 'TOO_LARGE' },
   },
   {

@@ -23,7 +23,9 @@ const count = async (): Promise<number> =>
 
 const fedAvg = (args: Spec): Spec => ({ workflows: [{ id: 'train', use: 'fed-avg', args }] });
 const filter = (changes: Spec): Spec => ({
-  filters: [{ tasks: ['train'], on: 'result', at: 'site', use: 'clip', args: { norm: 1 }, ...changes }],
+  filters: [
+    { tasks: ['train'], on: 'result', at: 'site', use: 'clip', args: { norm: 1 }, ...changes },
+  ],
 });
 
 /** A manifest that fits `w` (4) and `b` (2), or what is left of it. */
@@ -54,16 +56,44 @@ const program = (...parameters: Spec[]): Spec => ({
 const spec = (path: string | RegExp): ProblemShape => ({ status: 422, code: 'INVALID_SPEC', path });
 
 const CASES: readonly (readonly [what: string, change: () => Spec, problem: ProblemShape])[] = [
-  ['an unknown workflow', () => ({ workflows: [{ id: 'x', use: 'fed-magic' }] }), spec('workflows[0].use')],
-  ['a workflow called __proto__', () => ({ workflows: [{ id: 'x', use: '__proto__' }] }), spec('workflows[0].use')],
-  ['a workflow called constructor', () => ({ workflows: [{ id: 'x', use: 'constructor' }] }), spec('workflows[0].use')],
-  ['an unknown aggregator', () => fedAvg({ rounds: 1, aggregator: 'mode' }), spec('workflows[0].args.aggregator')],
+  [
+    'an unknown workflow',
+    () => ({ workflows: [{ id: 'x', use: 'fed-magic' }] }),
+    spec('workflows[0].use'),
+  ],
+  [
+    'a workflow called __proto__',
+    () => ({ workflows: [{ id: 'x', use: '__proto__' }] }),
+    spec('workflows[0].use'),
+  ],
+  [
+    'a workflow called constructor',
+    () => ({ workflows: [{ id: 'x', use: 'constructor' }] }),
+    spec('workflows[0].use'),
+  ],
+  [
+    'an unknown aggregator',
+    () => fedAvg({ rounds: 1, aggregator: 'mode' }),
+    spec('workflows[0].args.aggregator'),
+  ],
   ['an unknown filter', () => filter({ use: 'blur' }), spec('filters[0].use')],
   ['a filter with bad args', () => filter({ args: { norm: -1 } }), spec('filters[0].args.norm')],
   ['a filter of differences on whole models', () => filter({}), spec('filters[0].use')],
-  ['an unknown executor', () => ({ executors: [{ tasks: ['*'], use: 'magic' }] }), spec('executors[0].use')],
-  ['no executor for a task', () => ({ executors: [{ tasks: ['validate'], use: 'app' }] }), spec('executors')],
-  ['bad args of an executor', () => ({ executors: [{ tasks: ['*'], use: 'onnx', args: { lr: -1 } }] }), spec('executors[0].args.lr')],
+  [
+    'an unknown executor',
+    () => ({ executors: [{ tasks: ['*'], use: 'magic' }] }),
+    spec('executors[0].use'),
+  ],
+  [
+    'no executor for a task',
+    () => ({ executors: [{ tasks: ['validate'], use: 'app' }] }),
+    spec('executors'),
+  ],
+  [
+    'bad args of an executor',
+    () => ({ executors: [{ tasks: ['*'], use: 'onnx', args: { lr: -1 } }] }),
+    spec('executors[0].args.lr'),
+  ],
   ['negative rounds', () => fedAvg({ rounds: -3 }), spec('workflows[0].args.rounds')],
   ['no rounds', () => fedAvg({}), spec('workflows[0].args.rounds')],
   ['rounds that are a text', () => fedAvg({ rounds: '3' }), spec('workflows[0].args.rounds')],
@@ -74,11 +104,19 @@ const CASES: readonly (readonly [what: string, change: () => Spec, problem: Prob
   ['a name with control characters', () => ({ name: 'a\u0000b' }), spec('name')],
   ['a name of 10,000 characters', () => ({ name: 'n'.repeat(10_000) }), spec('name')],
   ['no workflow', () => ({ workflows: [] }), spec('workflows')],
-  ['one workflow id twice', () => ({ workflows: [0, 1].map(() => ({ id: 'a', use: 'cross-site-eval' })) }), spec('workflows[1].id')],
+  [
+    'one workflow id twice',
+    () => ({ workflows: [0, 1].map(() => ({ id: 'a', use: 'cross-site-eval' })) }),
+    spec('workflows[1].id'),
+  ],
   ['no model where one is needed', () => ({ model: undefined }), spec('model')],
   ['a model that is no digest', () => ({ model: 'model.safetensors' }), spec('model')],
   ['more sites than can be', () => ({ minSites: 2 }), spec('minSites')],
-  ['a mandatory site that is not deployed', () => ({ mandatorySites: ['elsewhere'] }), spec('mandatorySites[0]')],
+  [
+    'a mandatory site that is not deployed',
+    () => ({ mandatorySites: ['elsewhere'] }),
+    spec('mandatorySites[0]'),
+  ],
   [
     'a missing blob',
     () => ({ model: `sha256-${'1'.repeat(64)}` }),
@@ -116,7 +154,10 @@ describe('a spec with', () => {
 
 test('a model that is no safetensors file', async () => {
   const model = await rig.putBlob(new TextEncoder().encode('not a model at all'));
-  expectProblem(await rig.admin('POST', '/v1/jobs', { json: { ...good, model } }), { status: 422, path: 'model' });
+  expectProblem(await rig.admin('POST', '/v1/jobs', { json: { ...good, model } }), {
+    status: 422,
+    path: 'model',
+  });
 });
 
 test('a body that is no JSON, is too long, or is of another type', async () => {
@@ -147,9 +188,23 @@ test('queries and ids that are none', async () => {
 
 test('site names that are none', async () => {
   const token = await rig.enrolment();
-  const names = ['', 'UPPER', '../up', 'a\u0007', 'n'.repeat(10_000), 'global', 'best', 'server', '-x', 7];
+  const names = [
+    '',
+    'UPPER',
+    '../up',
+    'a\u0007',
+    'n'.repeat(10_000),
+    'global',
+    'best',
+    'server',
+    '-x',
+    7,
+  ];
   for (const name of names) {
-    expectProblem(await rig.call('POST', '/v1/sites', { token, json: { name } }), { status: 422, path: 'name' });
+    expectProblem(await rig.call('POST', '/v1/sites', { token, json: { name } }), {
+      status: 422,
+      path: 'name',
+    });
   }
   // None of them has used the token up.
   const { status } = await rig.call('POST', '/v1/sites', { token, json: { name: 'at-last' } });
@@ -157,7 +212,8 @@ test('site names that are none', async () => {
 });
 
 test('an enrolment that is used up, expired or unknown; a name that is taken', async () => {
-  const enrol = (token: string, name: string) => rig.call('POST', '/v1/sites', { token, json: { name } });
+  const enrol = (token: string, name: string) =>
+    rig.call('POST', '/v1/sites', { token, json: { name } });
   const once = await rig.enrolment({ uses: 1 });
   expect((await enrol(once, 'first')).status).toBe(201);
   expectProblem(await enrol(once, 'second'), { status: 401, code: 'UNAUTHORIZED' });
@@ -174,5 +230,7 @@ test('an enrolment that is used up, expired or unknown; a name that is taken', a
 test('a name of the greatest length is taken', async () => {
   const model = await rig.putBlob(vectors({ w: [1] }));
   const id = await rig.submit({ ...good, model, name: 'n'.repeat(128) });
-  expect((await rig.admin<{ name: string }>('GET', `/v1/jobs/${id}`)).json.name).toBe('n'.repeat(128));
+  expect((await rig.admin<{ name: string }>('GET', `/v1/jobs/${id}`)).json.name).toBe(
+    'n'.repeat(128),
+  );
 });

@@ -8,7 +8,11 @@ import { Rig } from './rig.ts';
 
 const found = spawnSync('python3', ['-c', 'import sys; sys.exit(sys.version_info < (3, 9))']);
 const why =
-  found.error !== undefined ? 'python3 is not installed' : found.status === 0 ? null : 'python3 is older than 3.9';
+  found.error !== undefined
+    ? 'python3 is not installed'
+    : found.status === 0
+      ? null
+      : 'python3 is older than 3.9';
 
 interface Outcome {
   readonly status: string;
@@ -30,11 +34,15 @@ afterAll(() => rig?.stop());
 
 /** Runs a scenario of scenarios.py against the live server. -> what it reports */
 function scenario(name: string): Promise<Outcome> {
-  const child = spawn('python3', ['-B', join(import.meta.dirname, 'scenarios.py'), rig.url, ADMIN, name], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 100_000,
-    killSignal: 'SIGKILL',
-  });
+  const child = spawn(
+    'python3',
+    ['-B', join(import.meta.dirname, 'scenarios.py'), rig.url, ADMIN, name],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: 100_000,
+      killSignal: 'SIGKILL',
+    },
+  );
   let out = '';
   let errors = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
@@ -78,9 +86,12 @@ describe.skipIf(why !== null)(`a Python client${why === null ? '' : ` (skipped: 
     expect(model['seven']).toEqual(Array.from({ length: 1000 }, () => 7));
   });
 
-  test.each(['oracle-full', 'oracle-diff'])('%s: bit for bit what float64 in site order gives', async (name) => {
-    const { status, model, expected } = await scenario(name);
-    expect(status).toBe('FINISHED:COMPLETED');
-    expect(model).toEqual(expected);
-  });
+  test.each(['oracle-full', 'oracle-diff'])(
+    '%s: bit for bit what float64 in site order gives',
+    async (name) => {
+      const { status, model, expected } = await scenario(name);
+      expect(status).toBe('FINISHED:COMPLETED');
+      expect(model).toEqual(expected);
+    },
+  );
 });

@@ -19,7 +19,9 @@ afterAll(() => rig.stop());
 
 /** 3 MB: several rows, so that half of it is staged while it waits. */
 const LENGTH = 800_000;
-const filled = (value: number): { w: number[] } => ({ w: Array.from({ length: LENGTH }, () => value) });
+const filled = (value: number): { w: number[] } => ({
+  w: Array.from({ length: LENGTH }, () => value),
+});
 const model = filled(0);
 const big = (value: number): Uint8Array<ArrayBuffer> => resultOf(filled(value));
 
@@ -41,7 +43,10 @@ test('two different bodies for one (task, site) at once: one is accepted, and on
     const values = [3, 4, 5, 6];
     const answers = await Promise.all(values.map((value) => rig.send(tasks[0]!, site, big(value))));
     const said = answers.map(({ status, json }) => `${status} ${json.status}`);
-    expect(said.toSorted()).toEqual(['200 accepted', ...values.slice(1).map(() => '200 duplicate')]);
+    expect(said.toSorted()).toEqual([
+      '200 accepted',
+      ...values.slice(1).map(() => '200 duplicate'),
+    ]);
     const winner = values[said.indexOf('200 accepted')]!;
     expect((await rig.settled(job)).status).toBe('FINISHED:COMPLETED');
     await expectModel(job, winner);
@@ -107,12 +112,18 @@ test('DELETE in mid-upload: the job is gone, and so is the result', async () => 
   const { status } = await upload.finish();
   expect(status).toBe(404);
   expectProblem(await rig.admin('GET', `/v1/jobs/${job}`), { status: 404, code: 'NOT_FOUND' });
-  expectProblem(await rig.call('GET', `/v1/jobs/${job}/task`, { token: site.token }), { status: 404 });
+  expectProblem(await rig.call('GET', `/v1/jobs/${job}/task`, { token: site.token }), {
+    status: 404,
+  });
   expectProblem(await rig.admin('DELETE', `/v1/jobs/${job}`), { status: 404 });
 });
 
 test('a task that closes in mid-upload: the result is late and not in the model', async () => {
-  const { job, tasks, upload } = await begin([site, other], { minResponses: 1, waitAfterMin: 0, timeout: 0 });
+  const { job, tasks, upload } = await begin([site, other], {
+    minResponses: 1,
+    waitAfterMin: 0,
+    timeout: 0,
+  });
   expect((await rig.send(tasks[1]!, other, big(7))).json).toEqual({ status: 'accepted' });
   expect((await rig.settled(job)).status).toBe('FINISHED:COMPLETED');
   expect(await upload.finish()).toEqual({ status: 200, json: { status: 'late' } });
@@ -122,11 +133,16 @@ test('a task that closes in mid-upload: the result is late and not in the model'
 test('a site revoked in the middle of a task gets 401 everywhere, and its task is free again', async () => {
   const gone = await rig.enrol();
   const { job, upload, tasks } = await begin([gone, other], { minResponses: 1 });
-  const waiting = rig.call('GET', `/v1/jobs/${job}/task?wait=25`, { token: gone.token });
+  // It also waits for work in a job that another site has yet to join.
+  const idle = await rig.submit(await rig.spec([gone, other]));
+  const waiting = rig.call('GET', `/v1/jobs/${idle}/task?wait=25`, { token: gone.token });
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const began = performance.now();
   const { status, json } = await rig.admin('DELETE', `/v1/sites/${gone.name}`);
   expect([200, 202]).toContain(status);
   expect(json).toMatchObject({ site: gone.name });
-  await waiting;
+  expectProblem(await waiting, { status: 401, code: 'UNAUTHORIZED' });
+  expect(performance.now() - began, 'the waiting poll ends at once').toBeLessThan(20_000);
   expect((await upload.finish()).status).toBe(401);
   for (const [method, path] of [
     ['GET', '/v1/inbox'],
@@ -135,7 +151,10 @@ test('a site revoked in the middle of a task gets 401 everywhere, and its task i
     ['GET', tasks[0]!.model.url],
     ['POST', tasks[0]!.lease.url],
   ] as const) {
-    expectProblem(await rig.call(method, path, { token: gone.token }), { status: 401, code: 'UNAUTHORIZED' });
+    expectProblem(await rig.call(method, path, { token: gone.token }), {
+      status: 401,
+      code: 'UNAUTHORIZED',
+    });
   }
   expectProblem(await rig.send(tasks[0]!, gone, big(1)), { status: 401 });
   expect((await rig.send(tasks[1]!, other, big(5))).json).toEqual({ status: 'accepted' });
@@ -152,5 +171,7 @@ test('a blob upload cut in the middle leaves no blob', async () => {
   const upload = await SlowUpload.begin(url, ADMIN, bytes, 'PUT');
   upload.cut();
   expectProblem(await rig.admin('GET', `/v1/blobs/${digestOf(bytes)}`), { status: 404 });
-  expect((await rig.admin('PUT', `/v1/blobs/${digestOf(bytes)}`, { body: bytes })).status).toBe(201);
+  expect((await rig.admin('PUT', `/v1/blobs/${digestOf(bytes)}`, { body: bytes })).status).toBe(
+    201,
+  );
 });

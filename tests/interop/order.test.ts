@@ -17,7 +17,8 @@ afterAll(() => rig.stop());
 
 const LENGTH = 257;
 const draw = drawOf('order');
-const random = (length: number): number[] => Array.from({ length }, () => Math.fround((draw() - 0.5) * 10 ** (draw() * 8 - 4)));
+const random = (length: number): number[] =>
+  Array.from({ length }, () => Math.fround((draw() - 0.5) * 10 ** (draw() * 8 - 4)));
 const MODEL = { w: random(LENGTH), b: random(3) };
 
 function shuffled<T>(items: readonly T[]): T[] {
@@ -30,7 +31,10 @@ function shuffled<T>(items: readonly T[]): T[] {
 }
 
 /** What the server promises, done here: in byte order of names, in float64, one division, rounded once. */
-function expected(replies: readonly { name: string; steps: number; values: typeof MODEL }[], diff: boolean): string {
+function expected(
+  replies: readonly { name: string; steps: number; values: typeof MODEL }[],
+  diff: boolean,
+): string {
   const sorted = replies.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const total = sorted.reduce((sum, { steps }) => sum + steps, 0);
   const fold = (tensor: 'w' | 'b'): number[] =>
@@ -39,7 +43,10 @@ function expected(replies: readonly { name: string; steps: number; values: typeo
       for (const { steps, values } of sorted) sum += steps * (values[tensor][i] as number);
       return Math.fround((diff ? old : 0) + sum / total);
     });
-  let header = headerOf(entry('w', [LENGTH], [0, LENGTH * 4]), entry('b', [3], [LENGTH * 4, LENGTH * 4 + 12]));
+  let header = headerOf(
+    entry('w', [LENGTH], [0, LENGTH * 4]),
+    entry('b', [3], [LENGTH * 4, LENGTH * 4 + 12]),
+  );
   header = header.padEnd(Math.ceil(header.length / 8) * 8);
   return digestOf(rawFile(header, join(floats(fold('w')), floats(fold('b')))));
 }

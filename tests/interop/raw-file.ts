@@ -44,7 +44,10 @@ export const flModel = (header: object | string): string =>
 export const headerOf = (...members: readonly string[]): string => `{${members.join(',')}}`;
 
 /** A well-formed file of float32 vectors. */
-export function vectors(values: Readonly<Record<string, readonly number[]>>, ...extra: string[]): Bytes {
+export function vectors(
+  values: Readonly<Record<string, readonly number[]>>,
+  ...extra: string[]
+): Bytes {
   let at = 0;
   const members = Object.entries(values).map(([name, numbers]) => {
     const begin = at;

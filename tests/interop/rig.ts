@@ -41,7 +41,10 @@ export const MODEL: Vectors = { w: [1, 2, 3, 4], b: [0.5, -0.5] };
 
 /** The file of a well-formed result with these tensors. */
 export const resultOf = (values: Vectors, header: Json = {}): Uint8Array<ArrayBuffer> =>
-  vectors(values, flModel({ params_type: 'FULL', meta: { NUM_STEPS_CURRENT_ROUND: 1 }, ...header }));
+  vectors(
+    values,
+    flModel({ params_type: 'FULL', meta: { NUM_STEPS_CURRENT_ROUND: 1 }, ...header }),
+  );
 
 /** A live server, its admin, and what these tests do again and again. */
 export class Rig {
@@ -64,9 +67,10 @@ export class Rig {
     return this.#server.url;
   }
 
-  /** What the server has printed. */
-  log(): string {
-    return this.#server.log();
+  /** SIGKILL to the server, and a start on the same storage. */
+  async restart(): Promise<void> {
+    await this.#server.kill();
+    await this.#server.restart();
   }
 
   call<T = unknown>(method: string, path: string, options: Call = {}): Promise<Answer<T>> {
@@ -78,7 +82,9 @@ export class Rig {
   }
 
   async enrolment(options: Json = {}): Promise<string> {
-    const { status, json } = await this.admin<{ token: string }>('POST', '/v1/enrolments', { json: options });
+    const { status, json } = await this.admin<{ token: string }>('POST', '/v1/enrolments', {
+      json: options,
+    });
     expect(status).toBe(201);
     return json.token;
   }
@@ -100,7 +106,10 @@ export class Rig {
   }
 
   /** A spec of one round of FedAvg over these sites. */
-  async spec(sites: readonly SiteOf[], { model = MODEL, args = {}, spec = {} }: JobOptions = {}): Promise<Json> {
+  async spec(
+    sites: readonly SiteOf[],
+    { model = MODEL, args = {}, spec = {} }: JobOptions = {},
+  ): Promise<Json> {
     return {
       name: 'a job',
       minSites: sites.length,
@@ -139,7 +148,10 @@ export class Rig {
   }
 
   /** A fresh job in which each of these sites holds its task. */
-  async openTask(sites: readonly SiteOf[], options: JobOptions = {}): Promise<{ job: string; tasks: Task[] }> {
+  async openTask(
+    sites: readonly SiteOf[],
+    options: JobOptions = {},
+  ): Promise<{ job: string; tasks: Task[] }> {
     const job = await this.submit(await this.spec(sites, options));
     const tasks = await Promise.all(sites.map((site) => this.take(job, site)));
     return { job, tasks };
@@ -202,12 +214,13 @@ export function expectProblem(answer: Answer, { status, code, path }: ProblemSha
   };
   expect(problem.status).toBe(status);
   for (const text of [problem.type, problem.title, problem.detail]) expect(text).toMatch(/./);
-  if (code !== undefined) expect(problem.code, shown).toMatch(typeof code === 'string' ? new RegExp(`^${code}$`) : code);
+  if (code !== undefined)
+    expect(problem.code, shown).toMatch(typeof code === 'string' ? new RegExp(`^${code}$`) : code);
   if (path === undefined) return;
   const [first] = problem.errors ?? [];
   expect(first, shown).toEqual({
     path: typeof path === 'string' ? path : expect.stringMatching(path),
     expected: expect.stringMatching(/./),
-    got: expect.stringMatching(/^[^\u0000-\u001f]{1,200}$/),
+    got: expect.stringMatching(/^\P{Cc}{1,200}$/u),
   });
 }

@@ -21,7 +21,12 @@ export class SlowUpload {
   }
 
   /** Sends the first half of a body, and resolves when it is on its way. */
-  static async begin(url: string, token: string, body: Uint8Array, method = 'POST'): Promise<SlowUpload> {
+  static async begin(
+    url: string,
+    token: string,
+    body: Uint8Array,
+    method = 'POST',
+  ): Promise<SlowUpload> {
     const sent = request(url, {
       method,
       headers: {
@@ -38,7 +43,9 @@ export class SlowUpload {
         response.setEncoding('utf8');
         response.on('data', (piece: string) => (text += piece));
         response.once('error', reject);
-        response.once('end', () => resolve({ status: response.statusCode ?? 0, json: JSON.parse(text) }));
+        response.once('end', () =>
+          resolve({ status: response.statusCode ?? 0, json: JSON.parse(text) }),
+        );
       });
     });
     const half = body.length >> 1;
