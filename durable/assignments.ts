@@ -134,6 +134,15 @@ export class Assignments {
     );
   }
 
+  /** True if a reply may still come from a site that was asked. */
+  anyPending(task: number): boolean {
+    const rows = this.#sql.exec(
+      `SELECT 1 FROM assignments WHERE task = ? AND state IN ('working', 'waiting', 'lost') LIMIT 1`,
+      task,
+    );
+    return rows.toArray().length > 0;
+  }
+
   /** Number of sites in each state. */
   counts(task: number): Record<AssignmentState, number> {
     const counts = { waiting: 0, working: 0, lost: 0, replied: 0, gone: 0 };

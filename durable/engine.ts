@@ -162,11 +162,11 @@ export class Engine {
   #start(now: number): void {
     const { status } = this.record.read();
     if (status !== 'APPROVED' && status !== 'DISPATCHED') return;
-    const joined = new Set(this.sites.joined());
-    if (joined.size === 0) return;
+    const joined = this.sites.joinedCount();
+    if (joined === 0) return;
     this.lifecycle.become('DISPATCHED', now);
     const { minSites, mandatorySites } = this.record.spec();
-    if (joined.size < minSites || mandatorySites.some((site) => !joined.has(site))) return;
+    if (joined < minSites || !mandatorySites.every((site) => this.sites.isJoined(site))) return;
     this.lifecycle.become('RUNNING', now);
   }
 

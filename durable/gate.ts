@@ -31,8 +31,8 @@ export class Gate {
       if (!this.#deployed(caller)) return this.#foreign(caller);
       sites.meet(caller, Date.now());
     }
-    if (sites.standing(caller) !== 'good') return VOID_TOKEN;
-    return this.#deployed(caller) ? null : this.#foreign(caller);
+    // Only sites that the job is deployed to are ever met.
+    return sites.standing(caller) === 'good' ? null : VOID_TOKEN;
   }
 
   /** Nobody learns from a void token which jobs there are. */

@@ -135,11 +135,12 @@ export class Reception {
     if (upload !== null) results.commit(upload, id, site);
     replies.insert({ task: task.n, site, weight: weight.value, upload }, header, now);
     assignments.replied(task.n, site);
+    const { return_code: returnCode = 'OK', metrics = {} } = header;
     rows.set(task.n, {
       due: 0,
+      ...(returnCode === 'OK' ? { ok: task.ok + 1 } : { failed: task.failed + 1 }),
       ...(type && task.request.results.kind === 'fold' && { params: type }),
     });
-    const { return_code: returnCode = 'OK', metrics = {} } = header;
     events.append('reply', { ...told(task), site, returnCode, metrics, weight: weight.value }, now);
     return ok('accepted');
   }

@@ -95,16 +95,6 @@ export class Replies {
     });
   }
 
-  counts(task: number): { ok: number; errors: number } {
-    const row = this.#sql
-      .exec<{ all: number; ok: number }>(
-        `SELECT count(*) AS "all", coalesce(sum(code = 'OK'), 0) AS ok FROM replies WHERE task = ?`,
-        task,
-      )
-      .one();
-    return { ok: row.ok, errors: row.all - row.ok };
-  }
-
   /** Sites that answered with an error, and what. */
   errors(task: number): { site: string; code: ReturnCode }[] {
     return this.#sql

@@ -19,11 +19,13 @@ const ENGINE_TABLES: readonly string[] = [
   `CREATE TABLE sites (
      name TEXT PRIMARY KEY, generation INTEGER NOT NULL, status TEXT NOT NULL,
      joined INTEGER, seen INTEGER NOT NULL) WITHOUT ROWID`,
+  `CREATE INDEX joined_sites ON sites (name) WHERE joined IS NOT NULL AND status = 'active'`,
   `CREATE TABLE tasks (
      n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, workflow TEXT NOT NULL, request TEXT NOT NULL)`,
   `CREATE TABLE task_states (
      n INTEGER PRIMARY KEY, state TEXT NOT NULL, anyone INTEGER NOT NULL, opened INTEGER NOT NULL,
      offered INTEGER NOT NULL, deadline INTEGER, enough INTEGER, params TEXT, due INTEGER,
+     ok INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0,
      closed INTEGER, status TEXT, model TEXT, reason TEXT)`,
   `CREATE INDEX task_standings ON task_states (state, due)`,
   `CREATE TABLE assignments (

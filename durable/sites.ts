@@ -83,6 +83,11 @@ export class Sites {
     return row?.status === 'active';
   }
 
+  isJoined(name: string): boolean {
+    const row = this.get(name);
+    return row?.status === 'active' && row.joined !== null;
+  }
+
   joinedCount(): number {
     return this.#sql
       .exec<{ n: number }>(

@@ -34,6 +34,9 @@ export type TaskStateRow = {
   params: ParamsType | null;
   /** When to look at it next; 0: something has changed. */
   due: number | null;
+  /** Replies so far: OK ones, and those with an error code. */
+  ok: number;
+  failed: number;
   closed: number | null;
   status: 'ok' | 'short' | null;
   /** JSON of the ModelRef that its fold made. */

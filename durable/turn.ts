@@ -3,7 +3,7 @@ export interface Turn {
   /** Milliseconds since 1970; the same for the whole turn. */
   readonly now: number;
   /** Sites with a waiting poll when the turn began. */
-  readonly waiting: ReadonlySet<string>;
+  readonly waiting: { has(site: string): boolean };
   /** Waiting sites that were given a task in this turn: site -> task number. They are answered after commit. */
   readonly woken: Map<string, number>;
 }

@@ -15,8 +15,8 @@ export class Waiting {
   readonly #readers = new Set<() => void>();
 
   /** Sites with a waiting poll. */
-  sites(): ReadonlySet<string> {
-    return new Set(this.#polls.keys());
+  sites(): { has(site: string): boolean } {
+    return this.#polls;
   }
 
   /** Waits until the site is called, at most `ms`. An older poll of the same site ends. */
