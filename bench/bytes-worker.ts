@@ -21,7 +21,6 @@ const rule = (base: string) => ({
 
 export class BytesObject extends DurableObject<BenchEnv> {
   readonly #storage: DurableObjectStorage;
-  readonly #rows: ChunkRows;
   readonly #results: ResultStore;
   readonly #models: ModelStore;
   readonly #folding: Folding;
@@ -32,7 +31,7 @@ export class BytesObject extends DurableObject<BenchEnv> {
     for (const table of [...CHUNK_TABLES, ...RESULT_TABLES, ...MODEL_TABLES, ...FOLD_TABLES]) {
       sql.exec(table);
     }
-    const rows = (this.#rows = new ChunkRows(sql, 8 * GiB));
+    const rows = new ChunkRows(sql, 8 * GiB);
     const models = (this.#models = new ModelStore(sql, rows));
     const layoutOf = (digest: string) => models.layout(digest);
     const results = (this.#results = new ResultStore({ sql, rows, kernel, layoutOf }));

@@ -65,14 +65,18 @@ const call = (
       },
     );
     sent.on('error', reject);
+    if (!body) {
+      sent.end();
+      return;
+    }
     let at = 0;
     const write = (): void => {
-      while (body && at < body.length) {
-        const piece = body.subarray(at, (at += MiB));
-        if (!sent.write(piece)) {
-          sent.once('drain', write);
-          return;
-        }
+      for (; at < body.length;) {
+        const piece = body.subarray(at, at + MiB);
+        at += piece.length;
+        if (sent.write(piece)) continue;
+        sent.once('drain', write);
+        return;
       }
       sent.end();
     };

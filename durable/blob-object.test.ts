@@ -5,7 +5,6 @@ import { LIMITS, MiB } from '../core/protocol/limits.ts';
 import { sha256Of } from '../tests/workerd/bytes-room.ts';
 import { BlobKeeper } from './blob-keeper.ts';
 import type { BlobObject } from './blob-object.ts';
-import type { Env } from './env.ts';
 
 const { BLOB } = env as unknown as { BLOB: DurableObjectNamespace<BlobObject> };
 const { TEST_R2 } = env as unknown as { TEST_R2: R2Bucket };
@@ -178,7 +177,7 @@ test('with R2 bound, bytes move there, and the alarm deletes them there', async 
   const { bytes, digest, stub, url } = newBlob(MiB + 3);
   await runInDurableObject(stub, async (_, { storage }) => {
     let now = Date.now();
-    const keeper = () => new BlobKeeper(storage, { R2: TEST_R2 } as Pick<Env, 'R2'>, () => now);
+    const keeper = () => new BlobKeeper(storage, { R2: TEST_R2 }, () => now);
     const put = await keeper().put(digest, new Request(url, { method: 'PUT', body: bytes }));
     expect(put.status).toBe(201);
     await scheduler.wait(20);

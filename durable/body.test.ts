@@ -1,6 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { LIMITS, MiB } from '../core/protocol/limits.ts';
-import { Body, BrokenBody } from './body.ts';
+import { Body } from './body.ts';
+import { BrokenBody } from './broken-body.ts';
 
 afterEach(() => void vi.useRealTimers());
 

@@ -1,4 +1,5 @@
 import { LIMITS } from '../core/protocol/limits.ts';
+import { BrokenBody } from './broken-body.ts';
 import type { OwnedBytes } from './chunk-rows.ts';
 
 /** Bytes that are read in pieces of the reader's choice. */
@@ -9,9 +10,6 @@ export interface ByteSource {
    */
   take(length: number, buffer?: ArrayBuffer): Promise<OwnedBytes>;
 }
-
-/** Thrown where a body breaks off, or brings nothing for LIMITS.uploadStallMS. Its message is for the sender. */
-export class BrokenBody extends Error {}
 
 /** A request's or a response's body, read with BYOB: 1 MiB a read, where a default reader gives 4 KiB. */
 export class Body implements ByteSource {
@@ -27,7 +25,7 @@ export class Body implements ByteSource {
     const view = new Uint8Array(buffer, 0, length);
     const { value } = await this.#inTime(this.#reader, this.#reader.readAtLeast(length, view));
     this.#read += value?.length ?? 0;
-    return (value ?? new Uint8Array(0)) as OwnedBytes;
+    return value ?? new Uint8Array(0);
   }
 
   /** Reads and drops the rest, up to `limit` bytes of the whole body, so that its sender gets to see an answer. */

@@ -1,7 +1,7 @@
 import type { Fault, FieldError } from '../core/protocol/fault.ts';
 import { shown } from '../core/tensors/fault.ts';
 import type { TensorFault } from '../core/tensors/fault.ts';
-import { BrokenBody } from './body.ts';
+import { BrokenBody } from './broken-body.ts';
 import type { NonFinite } from './spans.ts';
 import { isFull } from './storage-fault.ts';
 

@@ -112,7 +112,9 @@ test('a model that is not what its digest names, or no model, is not kept', asyn
       error: { code: 'TRUNCATED' },
     });
     const text = new TextEncoder().encode('this is no model');
-    expect(await importFile(room, text)).toMatchObject({ error: { reason: 'invalid' } });
+    expect(await importFile(room, new Uint8Array(text))).toMatchObject({
+      error: { reason: 'invalid' },
+    });
     expect(room.models.ref(digest)).toBeNull();
     expect(room.models.layout(digest)).toBeNull();
     while (room.rows.sweep());

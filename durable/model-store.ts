@@ -192,8 +192,8 @@ export class ModelStore {
     return next;
   }
 
-  #forget(rows: Iterable<Row>): void {
-    for (const { digest, head, run } of [...rows]) {
+  #forget(rows: SqlStorageCursor<Row>): void {
+    for (const { digest, head, run } of rows.toArray()) {
       this.#layouts.delete(digest);
       this.#rows.kill(head);
       this.#rows.kill(run);

@@ -29,8 +29,8 @@ export const parseReplyHeader = (text: string, path: string): Result<FLModelHead
   let json: unknown;
   try {
     json = JSON.parse(text);
-  } catch (error) {
-    return err({ reason: 'malformed', detail: `${path || 'the body'} is not JSON: ${error}` });
+  } catch {
+    return err({ reason: 'malformed', detail: `${path || 'the body'} is not JSON` });
   }
   const parsed = v.safeParse(FLModelHeader, json);
   if (parsed.success) return ok(parsed.output);

@@ -441,13 +441,15 @@ test('two bodies for one task and site: the commit decides, and the loser goes',
     const received = await Promise.all(
       bodies.map((body) => room.results.receive(put(body), key, ruleFor(digest))),
     );
-    const [first, second] = received.map((r) => (r as { value: { upload: string } }).value.upload);
+    const [first = '', second = ''] = received.map(
+      (r) => (r as { value: { upload: string } }).value.upload,
+    );
     expect(first).not.toBe(second);
-    room.results.commit(second as string, 't', 'a');
-    room.results.drop(first as string);
+    room.results.commit(second, 't', 'a');
+    room.results.drop(first);
     while (room.results.sweep());
     expect(room.rows.held()).toBe(held + 32);
-    expect(new Float32Array(room.results.read(second as string, 24, 4).slice().buffer)[0]).toBe(2);
+    expect(new Float32Array(room.results.read(second, 24, 4).slice().buffer)[0]).toBe(2);
     room.results.release('t');
     expectEmpty(room, held);
   });
@@ -474,23 +476,24 @@ test('an upload whose task is released meanwhile comes back without tensors and 
 
 test('what was not committed is dead after an eviction', async () => {
   const room = newRoom();
-  const uploads = await room.use(async (now) => {
+  const { first, second } = await room.use(async (now) => {
     const digest = await importTensors(now, model);
     const all: string[] = [];
     for (const site of ['a', 'b']) {
       const received = await now.results.receive(put(good()), { task: 't', site }, ruleFor(digest));
       all.push((received as { value: { upload: string } }).value.upload);
     }
-    now.results.commit(all[0] as string, 't', 'a');
-    return all;
+    const [first = '', second = ''] = all;
+    now.results.commit(first, 't', 'a');
+    return { first, second };
   });
   await room.evict();
   await room.use(({ results, rows }) => {
     results.clearDead();
     while (rows.sweep());
-    expect(results.read(uploads[0] as string, 0, 4).length).toBe(4);
-    expect(() => results.read(uploads[1] as string, 0, 4)).toThrow(RangeError);
-    expect(() => results.layout(uploads[1] as string)).toThrow(RangeError);
+    expect(results.read(first, 0, 4).length).toBe(4);
+    expect(() => results.read(second, 0, 4)).toThrow(RangeError);
+    expect(() => results.layout(second)).toThrow(RangeError);
   });
 });
 

@@ -272,8 +272,8 @@ export class ResultStore {
     );
   }
 
-  #forget(rows: Iterable<Row>): void {
-    for (const { run, head } of [...rows]) {
+  #forget(rows: SqlStorageCursor<Row>): void {
+    for (const { run, head } of rows.toArray()) {
       this.#rows.kill(run);
       if (head !== null) this.#rows.kill(head);
     }

@@ -48,6 +48,6 @@ export class RowCache {
 
   /** Frees all. */
   clear(): void {
-    for (const upload of [...this.#rows.keys()]) this.#drop(upload);
+    for (const upload of this.#rows.keys()) this.#drop(upload);
   }
 }

@@ -9,7 +9,7 @@ export interface Servable {
   readonly bytes: number;
   readonly type: string;
   /** Bytes [start, end) as a stream; asked at most once, and not for HEAD. */
-  stream(start: number, end: number): ReadableStream | Promise<ReadableStream>;
+  readonly stream: (start: number, end: number) => ReadableStream | Promise<ReadableStream>;
 }
 
 /** Whether an `If-None-Match` or `If-Range` list names this entity tag. */
