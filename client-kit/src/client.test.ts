@@ -106,6 +106,17 @@ test('for await: tasks of a job, whatever they are', async () => {
   });
 });
 
+test('a loop that trains in place may: the difference is against the bytes received', async () => {
+  const server = serverWith([FIRST], { transferType: 'DIFF' });
+  const client = await Client.init(optionsFor(server));
+  for await (const { model, send } of client.tasks()) {
+    const data = model.params?.get('w')?.data as Float32Array;
+    data[0] = 5;
+    await send(model);
+  }
+  expect(server.tensorsOf('t0').tensors.get('w')?.data).toEqual(Float32Array.of(5, 0));
+});
+
 test('send: not without receive, not what isn’t a model; the task stays open', async () => {
   const server = serverWith([FIRST]);
   const client = await Client.init(optionsFor(server));

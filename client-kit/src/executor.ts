@@ -27,7 +27,7 @@ export type Log = (key: string, value: AnalyticsEntry['value'], options?: LogOpt
 export interface Assignment {
   readonly task: Task;
   readonly spec: JobSpec;
-  /** The model that came with the task. */
+  /** The model that came with the task. Not the executor's to change: a DIFF is against these very elements. */
   readonly params: Tensors | undefined;
   /** Aborts when the job or task is over: stop soon, what comes back is dropped. */
   readonly signal: AbortSignal;

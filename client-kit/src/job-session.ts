@@ -18,6 +18,9 @@ import { TaskRunner } from './task-runner.ts';
 /** Where a job's own things lie in the site's store. */
 export const jobPrefix = (job: string): string => `jobs/${job}/`;
 
+/** How long to leave a server alone that offers a task which it has answered for. */
+const ANSWERED_MS = 1000;
+
 /** One job on one site: polls, does what it is given, sends it, until the server says `end`. */
 export class JobSession {
   readonly #site: SiteContext;
@@ -50,10 +53,10 @@ export class JobSession {
       await deleteAll(store, jobPrefix(this.#job));
       return reason;
     } catch (error) {
+      if (!(error instanceof ProblemError) || error.status === 401) throw error;
       // Deleted, or not ours any more.
-      const gone = error instanceof ProblemError && (error.status === 404 || error.status === 403);
-      if (!gone) throw error;
-      await deleteAll(store, jobPrefix(this.#job));
+      if (error.status === 404 || error.status === 403)
+        await deleteAll(store, jobPrefix(this.#job));
       return error.message;
     } finally {
       await runner?.dispose();
@@ -75,7 +78,7 @@ export class JobSession {
     const { connection, outbox, onEvent } = this.#site;
     const about = { job: this.#job, task: infoOf(task) };
     const state = await outbox.state(this.#job, task.id);
-    if (state === 'answered') return;
+    if (state === 'answered') return pause(ANSWERED_MS, signal);
     onEvent({ type: 'task', ...about });
     const over = new AbortController();
     const lease = holdLease(connection, task, over);

@@ -42,7 +42,8 @@ export interface SiteOptions extends IdentityOptions, ExecutorParts {
  * train take turns. Rejects where it can't go on: not enrolled, name taken, token revoked (ProblemError).
  */
 export const runSite = async (options: SiteOptions): Promise<void> => {
-  const { store, onEvent = () => undefined, signal, once = false } = options;
+  const { store, signal, once = false } = options;
+  const onEvent = apart(options.onEvent);
   const stopping = new AbortController();
   const stop = signal ? AbortSignal.any([signal, stopping.signal]) : stopping.signal;
   try {
@@ -76,6 +77,19 @@ export const runSite = async (options: SiteOptions): Promise<void> => {
     stopping.abort(new Error('the site has stopped'));
   }
 };
+
+/** A listener's own failure is not the site's: it goes where uncaught errors go. */
+const apart =
+  (listener: OnEvent = () => undefined): OnEvent =>
+  (event) => {
+    try {
+      listener(event);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  };
 
 interface Serving {
   readonly once: boolean;

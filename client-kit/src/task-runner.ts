@@ -17,6 +17,7 @@ import type { FLModel } from './fl-model.ts';
 import type { Letter } from './outbox.ts';
 import { convertParams } from './params.ts';
 import { rngOf } from './seed.ts';
+import type { Rng } from './seed.ts';
 import type { SiteContext } from './site-context.ts';
 import { scoped } from './store.ts';
 import type { Store } from './store.ts';
@@ -57,7 +58,7 @@ export class TaskRunner {
   async run(task: Task, signal: AbortSignal): Promise<Pick<Letter, 'result' | 'kept'>> {
     const { kind, executor } = this.#executorFor(task.name);
     const received = await this.#receive(task, signal);
-    const params = received && this.#filter('data', task, received, 'FULL', () => 0);
+    const params = received && (await this.#filter('data', task, received, 'FULL'));
     const assignment = this.#assignment(task, params, signal);
     const work = (): Promise<Execution> => executor.execute(assignment);
     const execution = await (kind.exclusive ? this.#site.turnstile.pass(work, signal) : work());
@@ -151,14 +152,13 @@ export class TaskRunner {
       log,
       report: (progress: Progress) => this.#site.onEvent({ ...about, ...progress }),
       rng: (purpose, scope = 'task') =>
-        rngOf({
-          seed: spec.seed,
-          site: this.#site.name,
-          workflow: scope === 'task' ? task.workflow : '',
-          round: scope === 'task' ? task.round : 0,
-          purpose,
-        }),
+        this.#rng(scope === 'task' ? task : { workflow: '', round: 0 }, purpose),
     };
+  }
+
+  #rng({ workflow, round }: Pick<Task, 'workflow' | 'round'>, purpose: string): Promise<Rng> {
+    const { seed } = this.#job.spec;
+    return rngOf({ seed, site: this.#site.name, workflow, round, purpose });
   }
 
   async #outgoing(
@@ -170,24 +170,17 @@ export class TaskRunner {
     const paramsType = task.paramsType === 'ANY' ? transferType : task.paramsType;
     const has = model.paramsType ?? 'FULL';
     const converted = convertParams(model.params, has, paramsType, received);
-    const { seed } = this.#job.spec;
-    const { workflow, round } = task;
-    const rng = await rngOf({ seed, site: this.#site.name, workflow, round, purpose: 'filters' });
-    return {
-      ...model,
-      paramsType,
-      params: this.#filter('result', task, converted, paramsType, rng),
-    };
+    const params = await this.#filter('result', task, converted, paramsType);
+    return { ...model, paramsType, params };
   }
 
   /** The job's filters for this task and site, and on results the site's own after them. */
-  #filter(
+  async #filter(
     on: FilterSpec['on'],
     task: Task,
     tensors: Tensors,
     paramsType: ParamsType,
-    rng: () => number,
-  ): Tensors {
+  ): Promise<Tensors> {
     const { spec } = this.#job;
     const failure = on === 'data' ? 'TASK_DATA_FILTER_ERROR' : 'TASK_RESULT_FILTER_ERROR';
     const filters: Filter[] = [];
@@ -199,6 +192,7 @@ export class TaskRunner {
     }
     if (on === 'result') filters.push(...(this.#site.policy?.(infoOf(task), spec) ?? []));
     if (filters.length === 0) return tensors;
+    const rng = await this.#rng(task, `${on} filters`);
     const filtered = applyChain(filters, tensors, { roles: this.#roles(), paramsType, rng });
     if (filtered.ok) return filtered.value;
     const { filter, detail } = filtered.error;

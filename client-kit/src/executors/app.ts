@@ -1,5 +1,6 @@
 import { APP_DEFAULTS } from '../../../core/protocol/executors.ts';
 import type { AppArgs } from '../../../core/protocol/executors.ts';
+import type { Tensors } from '../../../core/tensors/tensor.ts';
 import type { Assignment, ExecutorKind, Resources } from '../executor.ts';
 import type { FLModel } from '../fl-model.ts';
 import { orAborted } from '../turnstile.ts';
@@ -20,10 +21,15 @@ export const app = (code: App): ExecutorKind => ({
     const args: AppArgs = { ...APP_DEFAULTS, ...given };
     return {
       execute: async (assignment) => {
-        const answer = Promise.resolve(code({ ...assignment, args, resources }));
+        const params = assignment.params && copyOf(assignment.params);
+        const answer = Promise.resolve(code({ ...assignment, params, args, resources }));
         const model = await orAborted(answer, assignment.signal);
         return { model, transferType: args.transferType };
       },
     };
   },
 });
+
+/** For code that trains in place, as most does. */
+const copyOf = (params: Tensors): Tensors =>
+  new Map(Array.from(params, ([name, tensor]) => [name, { ...tensor, data: tensor.data.slice() }]));

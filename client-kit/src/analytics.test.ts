@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest';
+import { FakeServer, problem } from '../tests/fake-server.ts';
+import { Analytics } from './analytics.ts';
+import { Connection } from './connection.ts';
+import { MemoryStore } from './store.ts';
+
+const start = (store = new MemoryStore()) => {
+  const server = new FakeServer();
+  server.addJob('j', {}, []);
+  const connection = new Connection({
+    server: server.url,
+    token: 'token-of-a',
+    fetch: server.fetch,
+    pause: () => Promise.resolve(),
+  });
+  return { server, store, life: () => new Analytics(connection, store, 'j') };
+};
+
+test('numbers go on in the next life of the site, and are never used twice', async () => {
+  const { server, life } = start();
+  const first = life();
+  first.log('loss', 1);
+  first.log('loss', 2, { step: 3 });
+  await first.flush();
+  const second = life();
+  second.log('note', 'restarted', { type: 'TEXT' });
+  await second.flush();
+  expect(server.metrics).toMatchObject([
+    { seq: 0, key: 'loss', value: 1, type: 'SCALAR' },
+    { seq: 1, key: 'loss', value: 2, step: 3 },
+    { seq: 10_000, key: 'note', value: 'restarted', type: 'TEXT' },
+  ]);
+});
+
+test('a batch whose answer was lost is sent again under the same numbers', async () => {
+  const { server, life } = start();
+  server.trouble('POST', /metrics/, 'lose-answer');
+  const analytics = life();
+  analytics.log('loss', 1);
+  await analytics.flush();
+  expect(server.metrics.map(({ seq }) => seq)).toEqual([0, 0]);
+});
+
+test('a thousand go in a batch, and a refusal fails nothing', async () => {
+  const { server, life } = start();
+  const analytics = life();
+  for (let i = 0; i < 1500; i++) analytics.log('loss', i);
+  await analytics.flush();
+  expect(server.count('POST', /metrics/)).toBe(2);
+  expect(server.metrics).toHaveLength(1500);
+  server.trouble('POST', /metrics/, () => problem(422, 'INVALID'));
+  analytics.log('loss', 0);
+  await analytics.flush();
+  expect(server.metrics).toHaveLength(1500);
+});
