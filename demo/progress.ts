@@ -1,7 +1,7 @@
 import { moveCursor, clearScreenDown } from 'node:readline';
 import { styleText } from 'node:util';
 
-const BAR = 24;
+const BAR = 16;
 const FRAME_MS = 100;
 
 /** A bar of text, `fraction` of it full. */

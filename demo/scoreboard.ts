@@ -12,9 +12,9 @@ export interface SiteRound {
   steps: number;
 }
 
-type Metrics = Extract<SiteEvent, { type: 'evaluated' }>['metrics'];
+type Evaluated = Extract<SiteEvent, { type: 'evaluated' }>;
 
-const meanOf = (metrics: Metrics, name: string): number => {
+const meanOf = (metrics: Evaluated['metrics'], name: string): number => {
   const { sum = 0, count = 0 } = metrics[name] ?? {};
   return count > 0 ? sum / count : 0;
 };
@@ -28,6 +28,8 @@ const taskText = ({ name, round, totalRounds, owner }: TaskInfo): string =>
 export class Scoreboard {
   readonly #progress: Progress;
   readonly #width: number;
+  /** Site -> what it measured last. */
+  readonly #said = new Map<string, string>();
   /** Round (from 0) -> site -> what it said. */
   readonly rounds = new Map<number, Map<string, SiteRound>>();
   readonly bytes = { up: 0, down: 0 };
@@ -66,16 +68,12 @@ export class Scoreboard {
         return this.#row(site, taskText(event.task));
       case 'evaluated':
         if (event.task.name !== 'train' || event.model !== 'received') return;
-        Object.assign(this.#round(event.task.round, site), {
-          accuracy: meanOf(event.metrics, 'accuracy'),
-          loss: meanOf(event.metrics, 'loss'),
-          examples: event.examples,
-        });
+        this.#measured(site, event.task.round, event);
         return;
       case 'step': {
         const { task, step, steps, loss } = event;
         this.#round(task.round, site).steps = steps;
-        const share = `${bar(step / steps)} ${step}/${steps} steps, loss ${loss.toFixed(3)}`;
+        const share = `${bar(step / steps)} ${step}/${steps}, loss ${loss.toFixed(3)}`;
         return this.#row(site, `${taskText(task)} ${share}`);
       }
       case 'submitted':
@@ -92,11 +90,20 @@ export class Scoreboard {
     }
   }
 
+  #measured(site: string, round: number, { metrics, examples }: Evaluated): void {
+    const accuracy = meanOf(metrics, 'accuracy');
+    Object.assign(this.#round(round, site), { accuracy, loss: meanOf(metrics, 'loss'), examples });
+    this.#said.set(site, `| sent model: ${accuracy.toFixed(3)} of ${examples}`);
+  }
+
+  /** On a terminal the site's row says it. */
   #report(site: string, task: TaskInfo, bytes: number): void {
+    if (this.#progress.live) return;
     const { accuracy, loss, examples, steps } = this.#round(task.round, site);
-    const said = `model received: accuracy ${accuracy.toFixed(3)}, loss ${loss.toFixed(3)} on its ${examples} validation images`;
     this.#progress.line(
-      `  ${site.padEnd(this.#width)}  round ${task.round + 1}  ${said}; trained ${steps} steps; sent ${bytesText(bytes)}`,
+      `  ${site.padEnd(this.#width)}  round ${task.round + 1}: model received: accuracy ${accuracy.toFixed(3)}, ` +
+        `loss ${loss.toFixed(3)} on its ${examples} validation images; trained ${steps} steps; ` +
+        `sent ${bytesText(bytes)}`,
     );
   }
 
@@ -109,6 +116,9 @@ export class Scoreboard {
   }
 
   #row(site: string, text: string): void {
-    this.#progress.row(site, `  ${site.padEnd(this.#width)}  ${text}`);
+    this.#progress.row(
+      site,
+      `  ${site.padEnd(this.#width)}  ${text} ${this.#said.get(site) ?? ''}`,
+    );
   }
 }

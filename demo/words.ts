@@ -14,15 +14,18 @@ export const farewell = (place: Workplace, job: string, server: string): string[
   const path = (file: string): string => relative(process.cwd(), file);
   const profile = `--profile ${path(place.profile)}`;
   const { port } = new URL(server);
+  const steps = [
+    ['start the server again', `npm run dev -- --port ${port} --data ${path(place.server)}`],
+    ['inspect', `npx tributary job show ${job} ${profile}`],
+    ['', `npx tributary model inspect ${path(place.onnx)}`],
+    ['download', `npx tributary job download ${job} global ${profile}`],
+    ['join', `npx tributary enrolment create ${profile}`],
+    ['', `npx tributary site run --name my-site --data DIR --enrolment TOKEN ${profile}`],
+  ] as const;
   return [
     '',
     `The final model: ${path(place.safetensors)} and ${path(place.onnx)}`,
-    'The server has been stopped; its state is kept. Go on with:',
-    `  npm run dev -- --port ${port} --data ${path(place.server)}                # start it again`,
-    `  npx tributary job show ${job} ${profile}          # inspect`,
-    `  npx tributary model inspect ${path(place.onnx)}`,
-    `  npx tributary job download ${job} global ${profile}   # download`,
-    `  npx tributary enrolment create ${profile}         # join: then, with its token,`,
-    `  npx tributary site run --name my-site --data DIR --enrolment TOKEN ${profile}`,
+    'The server has been stopped; its state is kept. To go on:',
+    ...steps.map(([what, command]) => `  ${what.padEnd(22)}  ${command}`),
   ];
 };

@@ -2,7 +2,7 @@ import { isFinished } from '../../../core/protocol/job-status.ts';
 import type { Command, Context, OptionSpec } from '../command.ts';
 import { CommandError } from '../exit-code.ts';
 import type { ExitName } from '../exit-code.ts';
-import type { ServerEvent } from '../events.ts';
+import { eventText } from '../event-text.ts';
 import { jobLine } from '../job-text.ts';
 import { ServerApi } from '../server-api.ts';
 import { watchJob } from '../watch.ts';
@@ -13,22 +13,6 @@ export const watchOptions = {
 
 /** Tries of one request: a watcher sits out a server's restart of about a minute. */
 const ATTEMPTS = 12;
-
-const shown = (value: unknown): string =>
-  typeof value === 'string' ? value : JSON.stringify(value);
-
-/** An event as a line: its kind, then its fields as `name=value`. */
-const eventLine = ({ event, data }: ServerEvent): string => {
-  let fields: unknown;
-  try {
-    fields = JSON.parse(data);
-  } catch {
-    return `${event} ${data}`;
-  }
-  if (typeof fields !== 'object' || fields === null) return `${event} ${String(fields)}`;
-  const pairs = Object.entries(fields).filter(([, value]) => value !== null && value !== '');
-  return [event, ...pairs.map(([name, value]) => `${name}=${shown(value)}`)].join(' ');
-};
 
 /** Watches a job to its end, prints its last state and tells by the exit code whether it was completed. */
 export const watchToTheEnd = async (context: Context, id: string): Promise<ExitName> => {
@@ -42,7 +26,7 @@ export const watchToTheEnd = async (context: Context, id: string): Promise<ExitN
       api,
       id,
       {
-        onEvent: (event) => out.progress(eventLine(event)),
+        onEvent: (event) => out.progress(eventText(event)),
         onView: (view) => out.progress(jobLine(view)),
         onTrouble: out.progress,
       },

@@ -41,8 +41,9 @@ const lineOf = (event: SiteEvent): string => {
     case 'submitted':
       return `  result ${event.status}, ${bytesText(event.bytes)}`;
     case 'retry':
-      return `  ${event.cause.message}; again in ${(event.waitMS / 1000).toFixed(1)} s`;
+      break;
   }
+  return `  ${event.cause.message}; again in ${(event.waitMS / 1000).toFixed(1)} s`;
 };
 
 const stateFolder = (env: NodeJS.ProcessEnv, name: string): string =>
