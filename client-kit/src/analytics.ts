@@ -4,10 +4,9 @@ import type { Connection } from './connection.ts';
 import { readJson, writeJson } from './store.ts';
 import type { Store } from './store.ts';
 
-/** FLARE's AnalyticsDataType. */
-export type LogType = AnalyticsEntry['type'];
 export interface LogOptions {
-  readonly type?: LogType;
+  /** FLARE's AnalyticsDataType; SCALAR if absent. */
+  readonly type?: AnalyticsEntry['type'];
   readonly step?: number;
 }
 

@@ -30,7 +30,7 @@ export interface ClientTask {
   readonly args: Readonly<Record<string, unknown>>;
   /** Aborts when the server gives the task up. */
   readonly signal: AbortSignal;
-  send(model: FLModel): Promise<SendStatus>;
+  readonly send: (model: FLModel) => Promise<SendStatus>;
 }
 
 interface Open {
