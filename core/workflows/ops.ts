@@ -44,10 +44,7 @@ export interface TaskRequest {
 }
 
 /** A metric summed over sites: `value = sum / count`. */
-export interface MetricTotal {
-  readonly sum: number;
-  readonly count: number;
-}
+export type MetricTotal = { readonly sum: number; readonly count: number };
 
 /** One site's part in a closed task, frozen when it closed. */
 export interface TaskReply {
