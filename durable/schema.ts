@@ -49,7 +49,7 @@ const ENGINE_TABLES: readonly string[] = [
 ];
 
 /** The tables of a JobObject as numbered migrations: each runs once, in order, in one transaction. */
-export const JOB_MIGRATIONS: readonly (readonly string[])[] = [
+const JOB_MIGRATIONS: readonly (readonly string[])[] = [
   [...ENGINE_TABLES, ...CHUNK_TABLES, ...RESULT_TABLES, ...MODEL_TABLES, ...FOLD_TABLES],
 ];
 

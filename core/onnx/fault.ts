@@ -26,7 +26,7 @@ export type DifferentiateFault =
   | { readonly reason: 'bad_option'; readonly option: string; readonly detail: string };
 
 /** Carries a fault out of a rule; `differentiate` turns it into a Result. Never leaves this room. */
-export class Refusal extends Error {
+class Refusal extends Error {
   readonly fault: DifferentiateFault;
 
   constructor(fault: DifferentiateFault) {

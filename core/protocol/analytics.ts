@@ -2,7 +2,15 @@ import * as v from 'valibot';
 import { LIMITS } from './limits.ts';
 
 /** FLARE's AnalyticsDataType that have a meaning without a tracking server. */
-export const AnalyticsType = v.picklist(['SCALAR', 'SCALARS', 'TEXT', 'METRIC', 'METRICS', 'PARAMETER', 'TAG']);
+const AnalyticsType = v.picklist([
+  'SCALAR',
+  'SCALARS',
+  'TEXT',
+  'METRIC',
+  'METRICS',
+  'PARAMETER',
+  'TAG',
+]);
 
 const Value = v.union([
   v.pipe(v.number(), v.finite()),

@@ -14,7 +14,11 @@ export type Fault =
   | { readonly reason: 'forbidden'; readonly detail: string }
   | { readonly reason: 'not-found'; readonly what: string }
   | { readonly reason: 'method-not-allowed'; readonly allow: readonly string[] }
-  | { readonly reason: 'malformed'; readonly detail: string; readonly errors?: readonly FieldError[] }
+  | {
+      readonly reason: 'malformed';
+      readonly detail: string;
+      readonly errors?: readonly FieldError[];
+    }
   | { readonly reason: 'conflict'; readonly detail: string }
   | { readonly reason: 'unsupported-media-type'; readonly expected: string; readonly got: string }
   | { readonly reason: 'too-large'; readonly limit: number; readonly got: number | null }

@@ -25,7 +25,7 @@ const MetricKey = v.pipe(
 );
 
 /** Named tensor sets of a result: FLARE's DXO COLLECTION. Without it, all tensors are `params`. */
-export const TensorSets = v.record(
+const TensorSets = v.record(
   v.pipe(v.string(), v.regex(/^[a-z][a-z0-9_]{0,31}$/, 'a name of [a-z0-9_], 1 to 32 long')),
   v.strictObject({ kind: v.picklist(['WEIGHTS', 'WEIGHT_DIFF', 'OTHER']), prefix: v.string() }),
 );

@@ -1,5 +1,5 @@
 /** True if `name` matches `pattern`, where `*` stands for any run of characters and `?` for one; `@all` matches all. */
-export function matchesGlob(pattern: string, name: string): boolean {
+function matchesGlob(pattern: string, name: string): boolean {
   if (pattern === '@all' || pattern === '*') return true;
   // Iterative two-pointer match: linear-ish, no regular expression made from a stranger's text.
   let p = 0;
@@ -7,7 +7,11 @@ export function matchesGlob(pattern: string, name: string): boolean {
   let star = -1;
   let mark = 0;
   while (n < name.length) {
-    if (p < pattern.length && (pattern[p] === '?' || pattern[p] === name[n]) && pattern[p] !== '*') {
+    if (
+      p < pattern.length &&
+      (pattern[p] === '?' || pattern[p] === name[n]) &&
+      pattern[p] !== '*'
+    ) {
       p++;
       n++;
     } else if (p < pattern.length && pattern[p] === '*') {

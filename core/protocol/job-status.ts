@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { Digest } from './names.ts';
 
 /** FLARE's RunStatus (nvflare/apis/job_def.py), and SUSPENDED, which is ours: waiting for a person or a fix. */
-export const JOB_STATUSES = [
+const JOB_STATUSES = [
   'SUBMITTED',
   'APPROVED',
   'DISPATCHED',
@@ -25,7 +25,7 @@ const Time = v.number();
 export const ModelRef = v.object({ digest: Digest, bytes: Count });
 export type ModelRef = v.InferOutput<typeof ModelRef>;
 
-export const SiteState = v.picklist(['joined', 'working', 'replied', 'failed', 'lost', 'revoked']);
+const SiteState = v.picklist(['joined', 'working', 'replied', 'failed', 'lost', 'revoked']);
 
 /** Body of GET /v1/jobs/:id. `version` grows with every change: `?since=<version>&wait=25` waits for a newer one. */
 export const JobView = v.object({

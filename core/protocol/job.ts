@@ -5,7 +5,11 @@ import { ManifestSchema } from './manifest.ts';
 import { Digest, Id, JobName, SiteName } from './names.ts';
 
 const Pattern = v.pipe(v.string(), v.minLength(1), v.maxLength(128));
-const Patterns = v.pipe(v.array(Pattern), v.minLength(1, 'at least one pattern'), v.maxLength(1000));
+const Patterns = v.pipe(
+  v.array(Pattern),
+  v.minLength(1, 'at least one pattern'),
+  v.maxLength(1000),
+);
 /** Arguments of a named component: checked by the component's own schema at submission. */
 const Args = v.record(v.string(), v.unknown());
 
@@ -19,18 +23,18 @@ export const DataContract = v.strictObject({
 });
 export type DataContract = v.InferOutput<typeof DataContract>;
 
-export const ProgramSpec = v.strictObject({ blob: Digest, manifest: ManifestSchema });
+const ProgramSpec = v.strictObject({ blob: Digest, manifest: ManifestSchema });
 
-export const WorkflowSpec = v.strictObject({ id: Id, use: Id, args: v.optional(Args, {}) });
+const WorkflowSpec = v.strictObject({ id: Id, use: Id, args: v.optional(Args, {}) });
 
-export const ExecutorSpec = v.strictObject({
+const ExecutorSpec = v.strictObject({
   tasks: Patterns,
   sites: v.optional(Patterns, ['@all']),
   use: Id,
   args: v.optional(Args, {}),
 });
 
-export const FilterSpec = v.strictObject({
+const FilterSpec = v.strictObject({
   tasks: Patterns,
   sites: v.optional(Patterns, ['@all']),
   on: v.picklist(['data', 'result']),
@@ -46,14 +50,25 @@ export const FilterSpec = v.strictObject({
 export const JobSpec = v.strictObject({
   name: JobName,
   seed: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 32 - 1)), 0),
-  minSites: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(LIMITS.sitesPerJob)), 1),
+  minSites: v.optional(
+    v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(LIMITS.sitesPerJob)),
+    1,
+  ),
   mandatorySites: v.optional(v.pipe(v.array(SiteName), v.maxLength(LIMITS.sitesPerJob)), []),
   deploy: v.optional(Patterns, ['@all']),
   model: v.optional(Digest),
   data: v.optional(DataContract),
   programs: v.optional(v.record(Id, ProgramSpec), {}),
-  workflows: v.pipe(v.array(WorkflowSpec), v.minLength(1, 'at least one workflow'), v.maxLength(64)),
-  executors: v.pipe(v.array(ExecutorSpec), v.minLength(1, 'at least one executor'), v.maxLength(256)),
+  workflows: v.pipe(
+    v.array(WorkflowSpec),
+    v.minLength(1, 'at least one workflow'),
+    v.maxLength(64),
+  ),
+  executors: v.pipe(
+    v.array(ExecutorSpec),
+    v.minLength(1, 'at least one executor'),
+    v.maxLength(256),
+  ),
   filters: v.optional(v.pipe(v.array(FilterSpec), v.maxLength(256)), []),
 });
 export type JobSpec = v.InferOutput<typeof JobSpec>;

@@ -2,7 +2,7 @@
  * Every limit of the product, once, with its reason. Server, kit and CLI read the same numbers.
  * Bytes and counts unless the name says seconds (`S`) or milliseconds (`MS`).
  */
-export const KiB = 1024;
+const KiB = 1024;
 export const MiB = 1024 * KiB;
 export const GiB = 1024 * MiB;
 

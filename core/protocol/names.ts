@@ -9,7 +9,10 @@ export const SITE_NAME_PATTERN = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 /** A site's name: it is a path segment, a map key and a sort key (byte order), so it is plain ASCII. */
 export const SiteName = v.pipe(
   v.string(),
-  v.regex(SITE_NAME_PATTERN, 'a name of [a-z0-9._-], 1 to 63 long, beginning with a letter or digit'),
+  v.regex(
+    SITE_NAME_PATTERN,
+    'a name of [a-z0-9._-], 1 to 63 long, beginning with a letter or digit',
+  ),
   v.check((name) => !RESERVED_SITES.has(name), 'a name other than global, best and server'),
 );
 
@@ -33,8 +36,6 @@ export const Id = v.pipe(
   v.string(),
   v.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'a name of [A-Za-z0-9._-], 1 to 63 long'),
 );
-
-export const TaskName = Id;
 
 /** Byte order of UTF-8; site names are ASCII, so code unit order is byte order. */
 export const byName = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

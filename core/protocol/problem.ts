@@ -8,6 +8,8 @@ export const Problem = v.object({
   detail: v.string(),
   /** Machine-readable kind; finer than `type` for 422. */
   code: v.string(),
-  errors: v.optional(v.array(v.object({ path: v.string(), expected: v.string(), got: v.string() }))),
+  errors: v.optional(
+    v.array(v.object({ path: v.string(), expected: v.string(), got: v.string() })),
+  ),
 });
 export type Problem = v.InferOutput<typeof Problem>;

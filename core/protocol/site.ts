@@ -5,7 +5,10 @@ import { SiteName } from './names.ts';
 export const EnrolmentRequest = v.strictObject({
   uses: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1_000_000)), 1),
   /** Seconds. */
-  expiresIn: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(365 * 86400)), 7 * 86400),
+  expiresIn: v.optional(
+    v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(365 * 86400)),
+    7 * 86400,
+  ),
 });
 export const Enrolment = v.object({
   id: v.string(),

@@ -27,7 +27,7 @@ export interface Layout {
   readonly metadata: ReadonlyMap<string, string>;
 }
 
-export const MAX_NAME = 256;
+const MAX_NAME = 256;
 
 /** What a tensor name must not be, with the words for it. */
 const BAD_NAMES: readonly (readonly [what: string, is: (name: string) => boolean])[] = [
