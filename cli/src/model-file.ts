@@ -22,7 +22,7 @@ export const TRAINING_OPTIONS = {
 } as const satisfies Record<string, OptionSpec>;
 
 /** A fault of the differentiator as a failure of the command: one line per blocked operator. */
-export const modelError = (file: string, fault: DifferentiateFault): CommandError => {
+const modelError = (file: string, fault: DifferentiateFault): CommandError => {
   const [first = '', ...rest] = describeFault(fault).split('\n');
   return new CommandError('data', `${file}: ${first}`, rest);
 };

@@ -24,7 +24,7 @@ export interface OnnxJob {
 }
 
 /** `sha256-<hex>` of some bytes. */
-export const digestOfBytes = (bytes: Uint8Array): string =>
+const digestOfBytes = (bytes: Uint8Array): string =>
   `sha256-${createHash('sha256').update(bytes).digest('hex')}`;
 
 /** What each example must look like, where the program fixes it; classes from the width of its output. */

@@ -37,9 +37,6 @@ const FORMATS: readonly (readonly [readonly number[], (bytes: Uint8Array) => Ima
 const decoderOf = (bytes: Uint8Array): ((bytes: Uint8Array) => Image) | undefined =>
   FORMATS.find(([magic]) => magic.every((byte, i) => bytes[i] === byte))?.[1];
 
-/** True if the file's first bytes are those of an image we decode. */
-export const isImage = (head: Uint8Array): boolean => decoderOf(head) !== undefined;
-
 /** Channels that carry something: transparency is dropped, and colour where red, green and blue are equal throughout. */
 const colours = ({ channels, data }: Image): number => {
   if (channels < 3) return 1;
