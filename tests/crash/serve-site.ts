@@ -11,6 +11,12 @@ export const siteJob = (): SiteJob => JSON.parse(process.argv[2] ?? '') as SiteJ
 /** Tells the campaign of a moment. */
 export const say = (moment: string): void => void process.stdout.write(`${moment}\n`);
 
+/** Leaves a trace in the site's log, for whoever must find out what happened. */
+const note = (event: object): void => {
+  const text = JSON.stringify(event, (_, value: unknown) => (value instanceof Error ? String(value.cause ?? value) : value));
+  process.stderr.write(`${new Date().toISOString()} ${process.pid} ${text}\n`);
+};
+
 const RESULT = /\/v1\/jobs\/([^/]+)\/tasks\/([^/]+)\/result$/;
 
 /**
@@ -48,8 +54,9 @@ export async function serveSite(
     enrolment: job.enrolment,
     store: new FileStore(job.dir),
     fetch: bookkeeping,
-    onEvent: ({ type }) => {
-      if (type === 'task') say('task');
+    onEvent: (event) => {
+      if (event.type === 'task') say('task');
+      if (event.type !== 'step') note(event);
     },
   });
 }
