@@ -85,22 +85,23 @@ export async function campaign({
         for (const { job, id } of submitted) {
           const { status, results } = await controller.finished(id, PATIENCE_S);
           const digest = digestOf(await controller.model(id));
-          finished.push({ job, id, sites: names, status, digest, results, events: [] });
+          const events = await controller.events(id);
+          finished.push({ job, id, sites: names, status, digest, results, events });
         }
         killer.follow([]);
         await killer.settled();
         const fallen = sites.fallen();
         if (fallen.length > 0) throw new Error(`sites ended by themselves: ${fallen.join(', ')}`);
+        for (const { id } of submitted) await controller.remove(id);
+      } catch (cause) {
+        throw new Error(`crew ${crew}, ${killer.kills} kills so far\n${sites.traces()}`, { cause });
       } finally {
         killer.crew = undefined;
         await sites.stop();
       }
     }
-    const complete = await Promise.all(
-      finished.map(async (one) => ({ ...one, events: await controller.events(one.id) })),
-    );
     return {
-      finished: complete,
+      finished,
       ledger: readLedger(ledger),
       kills: killer.kills,
       tally: killer.tally,

@@ -77,8 +77,23 @@ export class Controller {
     return this.#send('GET', `/v1/jobs/${job}/models/global`);
   }
 
+  /** Deletes a job and all that the server keeps of it. */
+  async remove(job: string): Promise<void> {
+    await this.#send('DELETE', `/v1/jobs/${job}`);
+  }
+
   /** All events of a finished job, up to the one that says so. */
   async events(job: string): Promise<readonly JobEvent[]> {
+    for (;;) {
+      // A kill in the middle of the stream: it is read again.
+      const events = await this.#read(job).catch(() => null);
+      if (events) return events;
+      await sleep(20);
+    }
+  }
+
+  /** The stream up to the end of the job; null where it broke off before. */
+  async #read(job: string): Promise<readonly JobEvent[] | null> {
     const stop = new AbortController();
     const answer = await fetch(`${this.#url}/v1/jobs/${job}/events`, {
       headers: { authorization: `Bearer ${this.#token}` },
@@ -98,7 +113,7 @@ export class Controller {
             return events;
         }
       }
-      return events;
+      return null;
     } finally {
       stop.abort();
     }

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ProcessGroup } from './process-group.ts';
 import type { SiteJob } from './site-job.ts';
@@ -33,6 +33,14 @@ export class Crew {
   async restart(name: string): Promise<void> {
     await this.#sites.get(name)?.kill();
     this.#start(name);
+  }
+
+  /** The ends of what the sites noted. */
+  traces(): string {
+    const { dir, names } = this.#options;
+    const tail = (name: string): string =>
+      readFileSync(join(dir, name, 'log.txt'), 'utf8').slice(-1500);
+    return names.map((name) => `--- ${name}\n${tail(name)}`).join('\n');
   }
 
   async stop(): Promise<void> {

@@ -35,7 +35,7 @@ beforeAll(async () => {
   );
 }, 3_600_000);
 
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
+afterAll(() => rmSync(dir, { recursive: true, force: true }), 120_000);
 
 test('there were kills enough, of every kind', () => {
   expect(stormy.kills).toBeGreaterThanOrEqual(KILLS);

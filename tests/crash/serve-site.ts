@@ -13,7 +13,9 @@ export const say = (moment: string): void => void process.stdout.write(`${moment
 
 /** Leaves a trace in the site's log, for whoever must find out what happened. */
 const note = (event: object): void => {
-  const text = JSON.stringify(event, (_, value: unknown) => (value instanceof Error ? String(value.cause ?? value) : value));
+  const text = JSON.stringify(event, (_, value: unknown) =>
+    value instanceof Error ? value.message : value,
+  );
   process.stderr.write(`${new Date().toISOString()} ${process.pid} ${text}\n`);
 };
 
