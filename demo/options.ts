@@ -14,12 +14,15 @@ export interface DemoOptions {
   readonly port: number;
 }
 
+/** Enough for 95 % on the held-out images. */
+const ROUNDS = { cnn: 8, mlp: 16 } as const;
+
 const HELP = `npm run demo -- [options]
 
   Trains a model on handwritten digits that are dealt unevenly to several sites, each a process of its own.
 
   --sites N       how many sites (6)
-  --rounds N      rounds of federated averaging (8)
+  --rounds N      rounds of federated averaging (cnn 8, mlp 16)
   --alpha A       how uneven: the concentration of the Dirichlet distribution (0.3; 100 is even)
   --model NAME    cnn or mlp (cnn)
   --seed N        seed of everything random (1): same seed, same machine, same model
@@ -34,7 +37,7 @@ export const readOptions = (argv: readonly string[]): DemoOptions | string => {
     args: [...argv],
     options: {
       sites: { type: 'string', default: '6' },
-      rounds: { type: 'string', default: '8' },
+      rounds: { type: 'string' },
       alpha: { type: 'string', default: '0.3' },
       model: { type: 'string', default: 'cnn' },
       seed: { type: 'string', default: '1' },
@@ -65,7 +68,7 @@ export const readOptions = (argv: readonly string[]): DemoOptions | string => {
     throw new RangeError(`--alpha: expected a number above 0, got ${values.alpha}`);
   return {
     sites: number('sites', 1, 64),
-    rounds: number('rounds', 1, 1000),
+    rounds: values.rounds === undefined ? ROUNDS[model] : number('rounds', 1, 1000),
     alpha,
     model,
     seed: number('seed', 0, 2 ** 32 - 1),

@@ -9,13 +9,13 @@ const tell = (message: SiteMessage): void => {
   if (process.connected) process.send?.(message);
 };
 
-/** `fetch` that counts what goes over the wire, bodies only. */
+/** `fetch` that counts what goes over the wire: bodies only, and only where an answer came. */
 const counting = async (url: string, init: RequestInit): Promise<Response> => {
   const { body } = init;
   const up =
     body instanceof Blob ? body.size : typeof body === 'string' ? Buffer.byteLength(body) : 0;
-  if (up > 0) tell({ type: 'bytes', up, down: 0 });
   const answer = await fetch(url, init);
+  if (up > 0) tell({ type: 'bytes', up, down: 0 });
   if (!answer.body) return answer;
   const count = new TransformStream<Uint8Array, Uint8Array>({
     transform(part, out) {
