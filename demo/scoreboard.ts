@@ -93,7 +93,7 @@ export class Scoreboard {
   #measured(site: string, round: number, { metrics, examples }: Evaluated): void {
     const accuracy = meanOf(metrics, 'accuracy');
     Object.assign(this.#round(round, site), { accuracy, loss: meanOf(metrics, 'loss'), examples });
-    this.#said.set(site, `| sent model: ${accuracy.toFixed(3)} of ${examples}`);
+    this.#said.set(site, `| model received: ${accuracy.toFixed(3)} on its ${examples}`);
   }
 
   /** On a terminal the site's row says it. */
