@@ -11,6 +11,7 @@ import { build } from 'esbuild';
 import { encode } from '../core/tensors/safetensors.ts';
 import type { Tensors } from '../core/tensors/tensor.ts';
 import { machine, median, table } from './machine.ts';
+import { productRows } from './product-bytes.ts';
 
 // The binary itself: `.bin/workerd` is a wrapper, which a SIGKILL would orphan.
 const { default: workerd } = createRequire(import.meta.url)('workerd') as { default: string };
@@ -178,3 +179,8 @@ try {
   server.kill('SIGKILL');
   await rm(folder, { recursive: true, force: true });
 }
+
+console.log(
+  '\nthe whole server, every request through the front door; memory from its start, bar 128 MB\n',
+);
+console.log(table([['', 'MB/s', 'VmHWM MB'], ...(await productRows(MB, SITES))]));
