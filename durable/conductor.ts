@@ -6,10 +6,9 @@
 //  8. A job pins {workflow, version}; upgrades only between rounds.
 import * as v from 'valibot';
 import { EVENT_KINDS } from '../core/protocol/event.ts';
-import type { EventKind } from '../core/protocol/event.ts';
 import { matchesAny } from '../core/protocol/glob.ts';
 import type { JobSpec } from '../core/protocol/job.ts';
-import type { Json } from '../core/protocol/json.ts';
+import type { Json, JsonObject } from '../core/protocol/json.ts';
 import { LIMITS } from '../core/protocol/limits.ts';
 import type { Op } from '../core/workflows/ops.ts';
 import type { Workflow } from '../core/workflows/workflow.ts';
@@ -203,7 +202,7 @@ export class Conductor {
 
   /** Does what an op asks. -> its value */
   #perform(op: Op, spec: JobSpec, turn: Turn): unknown {
-    const { record, board, models, sites, events, lifecycle } = this.#parts;
+    const { record, board, models, sites, lifecycle } = this.#parts;
     const { position, round } = record.read();
     switch (op.op) {
       case 'sample': {
@@ -220,20 +219,34 @@ export class Conductor {
       case 'save':
         models.setName(op.name, op.model);
         return null;
-      case 'event': {
-        const known = (EVENT_KINDS as readonly string[]).includes(op.type);
-        const workflow = spec.workflows[position]?.id;
-        const kind = known ? (op.type as EventKind) : 'log';
-        const data = typeof op.data === 'object' && op.data !== null ? op.data : { value: op.data };
-        events.append(kind, { workflow, ...(known ? {} : { type: op.type }), ...data }, turn.now);
+      case 'event':
+        this.#tell(op, spec.workflows[position]?.id, turn);
         return null;
-      }
       case 'panic':
-        lifecycle.finish('FINISHED:EXECUTION_EXCEPTION', op.reason, turn.now);
-        return ENDED;
+        break;
     }
+    lifecycle.finish('FINISHED:EXECUTION_EXCEPTION', op.reason, turn.now);
+    return ENDED;
+  }
+
+  /** A workflow's event: under its own kind if that is one of the stream's, else as a log line with its type. */
+  #tell(
+    { type, data }: Extract<Op, { op: 'event' }>,
+    workflow: string | undefined,
+    { now }: Turn,
+  ): void {
+    const kind = EVENT_KINDS.find((known) => known === type);
+    const fields = isObject(data) ? data : { value: data };
+    this.#parts.events.append(
+      kind ?? 'log',
+      { workflow, ...(kind ? {} : { type }), ...fields },
+      now,
+    );
   }
 }
+
+const isObject = (data: Json): data is JsonObject =>
+  typeof data === 'object' && data !== null && !Array.isArray(data);
 
 const SHOWN = 500;
 const cut = (text: string): string => (text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text);

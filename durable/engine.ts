@@ -22,6 +22,7 @@ import { Reception } from './reception.ts';
 import { Replies } from './replies.ts';
 import { ResultStore } from './result-store.ts';
 import { Retention } from './retention.ts';
+import { isJob } from './schema.ts';
 import { Sites } from './sites.ts';
 import { TaskBoard } from './task-board.ts';
 import { TaskRows } from './task-rows.ts';
@@ -50,6 +51,8 @@ export class Engine {
   readonly outcomes: WorkflowResults;
   readonly assignments: Assignments;
   readonly replies: Replies;
+  /** Whether there is a job here: a fact of the storage, asked for at each call. */
+  exists: boolean;
   readonly #ctx: DurableObjectState;
   readonly #conductor: Conductor;
   readonly #folds: FoldDesk;
@@ -62,6 +65,7 @@ export class Engine {
     const journal = new Journal(sql);
     this.#ctx = ctx;
     this.env = env;
+    this.exists = isJob(sql);
     this.storage = storage;
     this.record = new JobRecord(sql);
     this.alarms = new Alarms(storage);
@@ -160,9 +164,8 @@ export class Engine {
 
   /** A job starts when minSites and all mandatory sites have joined. */
   #start(now: number): void {
-    const { status } = this.record.read();
+    const { status, joined } = this.record.read();
     if (status !== 'APPROVED' && status !== 'DISPATCHED') return;
-    const joined = this.sites.joinedCount();
     if (joined === 0) return;
     this.lifecycle.become('DISPATCHED', now);
     const { minSites, mandatorySites } = this.record.spec();

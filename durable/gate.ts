@@ -2,7 +2,6 @@ import type { Caller, SiteCaller } from '../core/protocol/caller.ts';
 import type { Fault } from '../core/protocol/fault.ts';
 import { matchesAny } from '../core/protocol/glob.ts';
 import type { Engine } from './engine.ts';
-import { isJob } from './schema.ts';
 import { directoryOf } from './stubs.ts';
 
 export const VOID_TOKEN: Fault = {
@@ -20,13 +19,13 @@ export class Gate {
 
   /** Why this caller may not, if so. Asks the directory about a site that the job hasn't met. */
   async refusal(caller: Caller): Promise<Fault | null> {
-    const { storage, sites, env } = this.#engine;
-    if (!isJob(storage.sql)) return this.#noJob(caller);
+    const { sites, env } = this.#engine;
+    if (!this.#engine.exists) return this.#noJob(caller);
     if (caller.role === 'admin') return null;
     if (sites.standing(caller) === 'stranger') {
       const known = await directoryOf(env).generation(caller.name);
       // Much may have happened meanwhile.
-      if (!isJob(storage.sql)) return NO_JOB;
+      if (!this.#engine.exists) return NO_JOB;
       if (known?.status !== 'active' || known.generation !== caller.generation) return VOID_TOKEN;
       if (!this.#deployed(caller)) return this.#foreign(caller);
       sites.meet(caller, Date.now());

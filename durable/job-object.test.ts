@@ -204,9 +204,7 @@ test('invariant 9: setAlarm rolls back with its turn, and a turn rejects a thena
     const engine = new Engine(ctx, bindings);
     const before = { view: engine.record.read(), alarm: await ctx.storage.getAlarm() };
     const late = async () => engine.record.set({ name: 'changed' });
-    expect(() => engine.turn(Date.now(), () => void engine.alarms.arm(1, 1), late)).toThrow(
-      TypeError,
-    );
+    expect(() => engine.turn(Date.now(), () => engine.alarms.arm(1, 1), late)).toThrow(TypeError);
     expect(() =>
       engine.turn(
         Date.now(),

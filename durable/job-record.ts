@@ -33,6 +33,8 @@ export type JobRow = {
   tasks: number;
   /** JSON of the metrics of the newest closed task: name -> number. */
   metrics: string;
+  /** Sites that have joined and are not revoked: counting thousands at each join would take longer than all else. */
+  joined: number;
 };
 
 /** Reads and writes the job's row and its spec. */

@@ -9,7 +9,6 @@ import { faultResponse } from './fault-response.ts';
 import type { Gate } from './gate.ts';
 import { NO_JOB, VOID_TOKEN } from './gate.ts';
 import type { Received } from './result-store.ts';
-import { isJob } from './schema.ts';
 import { isFull } from './storage-fault.ts';
 import { blobOf } from './stubs.ts';
 
@@ -45,7 +44,7 @@ export class JobRequests {
       return notFound('route');
     } catch (error) {
       // Deleted while the body was on its way.
-      if (!isJob(this.#engine.storage.sql)) return faultResponse(NO_JOB);
+      if (!this.#engine.exists) return faultResponse(NO_JOB);
       if (isFull(error))
         return faultResponse({ reason: 'storage-full', detail: "The job's storage is full." });
       throw error;
@@ -84,8 +83,8 @@ export class JobRequests {
     task: string,
     received: Extract<Received, { kind: 'staged' }>,
   ): Response {
-    const { reception, results, sites, storage, alarms } = this.#engine;
-    if (!isJob(storage.sql)) return faultResponse(NO_JOB);
+    const { reception, results, sites, alarms } = this.#engine;
+    if (!this.#engine.exists) return faultResponse(NO_JOB);
     let answer: ReturnType<typeof reception.commit> | null = null;
     const { upload } = received;
     this.#engine.turn(
@@ -140,12 +139,8 @@ export class JobRequests {
       record.spec().model,
     ];
     if (own.includes(digest)) return true;
-    return tasks
-      .in('open')
-      .some(
-        ({ n, request }) =>
-          request.model?.digest === digest && assignments.get(n, name)?.lease != null,
-      );
+    const given = (n: number): boolean => (assignments.get(n, name)?.lease ?? null) !== null;
+    return tasks.in('open').some(({ n, request }) => request.model?.digest === digest && given(n));
   }
 
   #events(request: Request, caller: Caller): Response {

@@ -22,8 +22,9 @@ function stateOf(
       return 'lost';
     case 'waiting':
     case undefined:
-      return 'joined';
+      break;
   }
+  return 'joined';
 }
 
 /** The job as GET /v1/jobs/:id shows it. Call it in a turn, so that it is of one moment. */

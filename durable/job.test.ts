@@ -203,7 +203,7 @@ test('metrics come in once, page by page, and the oldest go', async () => {
     job
       .call((stub) => stub.metrics(admin, { limit: 10, ...query }))
       .then(({ metrics, next }) => ({
-        got: metrics.map((m) => `${m.site}${m.value}`).join(' '),
+        got: metrics.map((m) => `${m.site}${String(m.value)}`).join(' '),
         next,
       }));
   expect(await log('a', 0, 1, 2)).toEqual({ accepted: 3 });

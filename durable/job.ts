@@ -13,7 +13,7 @@ import type { Env } from './env.ts';
 import { Gate, NO_JOB, VOID_TOKEN } from './gate.ts';
 import { JobRequests } from './job-requests.ts';
 import { jobView } from './job-view.ts';
-import { isJob, migrateJob } from './schema.ts';
+import { migrateJob } from './schema.ts';
 import { isFull } from './storage-fault.ts';
 import type { MetricsQuery, NewJob } from './stubs.ts';
 import { blobOf } from './stubs.ts';
@@ -45,7 +45,7 @@ export class Job {
   /** Runs before anything else: what an interrupted life left behind. */
   async wake(): Promise<void> {
     const { storage, results, alarms } = this.#engine;
-    if (!isJob(storage.sql)) return;
+    if (!this.#engine.exists) return;
     storage.transactionSync(() => {
       migrateJob(storage.sql);
       results.clearDead();
@@ -72,7 +72,7 @@ export class Job {
 
   async create(job: NewJob): Promise<Result<JobView, Fault>> {
     const { storage, record, models, outbox, lifecycle, env } = this.#engine;
-    if (!isJob(storage.sql)) {
+    if (!this.#engine.exists) {
       storage.transactionSync(() => {
         migrateJob(storage.sql);
         record.create(job);
@@ -83,6 +83,7 @@ export class Job {
           );
         }
       });
+      this.#engine.exists = true;
       this.#turn(none, none);
     }
     if (record.read().status === 'SUBMITTED') {
@@ -158,8 +159,8 @@ export class Job {
 
   /** What a poll gets at this moment; the first one joins. */
   #look(caller: SiteCaller): Result<PollAnswer, Fault> {
-    const { storage, record, sites, board, events } = this.#engine;
-    if (!isJob(storage.sql)) return err(NO_JOB);
+    const { record, sites, board, events } = this.#engine;
+    if (!this.#engine.exists) return err(NO_JOB);
     if (sites.standing(caller) !== 'good') return err(VOID_TOKEN);
     let full = false;
     return this.#guarded(
@@ -258,8 +259,8 @@ export class Job {
 
   /** Ends the job, lets its blobs go, and deletes everything. Repeat it until it succeeds. */
   async destroy(): Promise<void> {
-    const { storage, lifecycle } = this.#engine;
-    if (!isJob(storage.sql)) return;
+    const { lifecycle } = this.#engine;
+    if (!this.#engine.exists) return;
     this.#turn(({ now }) => lifecycle.finish('FINISHED:ABORTED', 'deleted', now), none);
     await this.#erase();
   }
@@ -269,6 +270,7 @@ export class Job {
     const { id } = record.read();
     for (const digest of blobsOf(record.spec())) await blobOf(env, digest).release(id);
     await storage.deleteAlarm();
+    this.#engine.exists = false;
     await storage.deleteAll();
     waiting.callAll();
     waiting.tell();
@@ -276,8 +278,8 @@ export class Job {
 
   /** Voids a site's tokens below `generation`: its waiting poll ends, its leases are free. What it answered stays. */
   async revoke(site: string, generation: number): Promise<void> {
-    const { storage, sites, board, events, waiting } = this.#engine;
-    if (!isJob(storage.sql)) return;
+    const { sites, board, events, waiting } = this.#engine;
+    if (!this.#engine.exists) return;
     this.#turn(({ now }) => {
       if (!sites.revoke(site, generation, now)) return;
       board.revoke(site);
@@ -292,8 +294,8 @@ export class Job {
 
   /** Does what is due. Never throws: a failed alarm rings again soon. */
   async alarm(): Promise<void> {
-    const { storage, alarms, results, models } = this.#engine;
-    if (!isJob(storage.sql)) return;
+    const { alarms, results, models } = this.#engine;
+    if (!this.#engine.exists) return;
     try {
       this.#turn(({ now }) => {
         alarms.rang();

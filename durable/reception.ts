@@ -2,7 +2,6 @@ import { siteWeight } from '../core/aggregators/weights.ts';
 import type { Fault } from '../core/protocol/fault.ts';
 import type { FLModelHeader } from '../core/protocol/fl-model.ts';
 import { LIMITS } from '../core/protocol/limits.ts';
-import type { JsonObject } from '../core/protocol/json.ts';
 import type { LeaseAnswer } from '../core/protocol/task.ts';
 import { err, ok } from '../core/tensors/result.ts';
 import type { Result } from '../core/tensors/result.ts';
@@ -148,7 +147,7 @@ export class Reception {
   #weight(site: string, task: BoardTask, { meta = {} }: FLModelHeader): Result<number, Fault> {
     const { results } = task.request;
     if (results.kind !== 'fold') return ok(1);
-    const weight = siteWeight(site, meta as JsonObject, results.fold);
+    const weight = siteWeight(site, meta, results.fold);
     if (weight.ok) return weight;
     const { path, expected, got } = weight.error;
     return err(

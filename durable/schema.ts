@@ -10,7 +10,8 @@ const ENGINE_TABLES: readonly string[] = [
      status TEXT NOT NULL, reason TEXT, cause TEXT, version INTEGER NOT NULL, seq INTEGER NOT NULL,
      cloned TEXT, submitted INTEGER NOT NULL, started INTEGER, finished INTEGER, active INTEGER NOT NULL,
      position INTEGER NOT NULL, pinned INTEGER, state TEXT, round INTEGER, rounds INTEGER, parked TEXT,
-     tasks INTEGER NOT NULL, metrics TEXT NOT NULL)`,
+     tasks INTEGER NOT NULL, metrics TEXT NOT NULL,
+     joined INTEGER NOT NULL DEFAULT 0)`,
   `CREATE TABLE spec (one INTEGER PRIMARY KEY CHECK (one = 1), json TEXT NOT NULL)`,
   `CREATE TABLE alarm (one INTEGER PRIMARY KEY CHECK (one = 1), due INTEGER, sweep INTEGER)`,
   `INSERT INTO alarm (one) VALUES (1)`,
@@ -19,7 +20,6 @@ const ENGINE_TABLES: readonly string[] = [
   `CREATE TABLE sites (
      name TEXT PRIMARY KEY, generation INTEGER NOT NULL, status TEXT NOT NULL,
      joined INTEGER, seen INTEGER NOT NULL) WITHOUT ROWID`,
-  `CREATE INDEX joined_sites ON sites (name) WHERE joined IS NOT NULL AND status = 'active'`,
   `CREATE TABLE tasks (
      n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, workflow TEXT NOT NULL, request TEXT NOT NULL)`,
   `CREATE TABLE task_states (

@@ -12,7 +12,7 @@ export type SiteRow = {
 };
 
 /** `seen` is written at most this often: a row for every poll would be most of the bill. */
-const SEEN_MS = 10_000;
+const SEEN_MS = 60_000;
 
 /** The sites that have called, with the generation of their token, and whether they have joined. */
 export class Sites {
@@ -39,13 +39,16 @@ export class Sites {
 
   /** Takes up a caller whom the directory has confirmed. A newer generation replaces an older one. */
   meet({ name, generation }: SiteCaller, now: number): void {
+    const before = this.get(name);
+    if (before && before.generation >= generation) return;
     this.#sql.exec(
       `INSERT INTO sites (name, generation, status, joined, seen) VALUES (?1, ?2, 'active', NULL, ?3)
-       ON CONFLICT (name) DO UPDATE SET generation = ?2, status = 'active', seen = ?3 WHERE generation < ?2`,
+       ON CONFLICT (name) DO UPDATE SET generation = ?2, status = 'active', seen = ?3`,
       name,
       generation,
       now,
     );
+    if (before?.status === 'revoked' && before.joined !== null) this.#count(1);
   }
 
   /** A poll: the first one joins. -> whether it was the first; `full` where the job has all the sites it can take */
@@ -55,10 +58,15 @@ export class Sites {
     if (row.joined === null) {
       if (this.joinedCount() >= LIMITS.sitesPerJob) return 'full';
       this.#sql.exec('UPDATE sites SET joined = ?1, seen = ?1 WHERE name = ?2', now, name);
+      this.#count(1);
       return true;
     }
     this.seen(row, now);
     return false;
+  }
+
+  #count(more: number): void {
+    this.#sql.exec('UPDATE job SET joined = joined + ?', more);
   }
 
   seen(row: SiteRow, now: number): void {
@@ -80,6 +88,7 @@ export class Sites {
       generation,
       now,
     );
+    if (row?.status === 'active' && row.joined !== null) this.#count(-1);
     return row?.status === 'active';
   }
 
@@ -89,11 +98,7 @@ export class Sites {
   }
 
   joinedCount(): number {
-    return this.#sql
-      .exec<{ n: number }>(
-        `SELECT count(*) AS n FROM sites WHERE joined IS NOT NULL AND status = 'active'`,
-      )
-      .one().n;
+    return this.#sql.exec<{ joined: number }>('SELECT joined FROM job').one().joined;
   }
 
   /** Names of those who have joined and are not revoked, in byte order. */

@@ -38,7 +38,7 @@ async function training(
   for (const name of take) await job.poll(name);
   const send = (name: string, value = 1) => job.reply(name, 't1', FULL, constant(value));
   const fail = (name: string, code: FLModelHeader['return_code'] = 'EXECUTION_EXCEPTION') =>
-    job.reply(name, 't1', { return_code: code } as FLModelHeader);
+    job.reply(name, 't1', { return_code: code });
   /** What the alarm does when its time has come. */
   const later = async (ms: number) => {
     // Step by step, as a living server would: an alarm that is late would count as an outage.

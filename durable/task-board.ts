@@ -90,12 +90,14 @@ export class TaskBoard {
       case 'fail':
         return verdict;
       case 'short':
-        if (task.request.onShortfall === 'skip') return folds.begin(task, 'short', turn.now);
-        return {
-          kind: task.request.onShortfall === 'fail' ? 'fail' : 'suspend',
-          reason: this.#blame(task, verdict.reason),
-        };
+        break;
     }
+    const { onShortfall } = task.request;
+    if (onShortfall === 'skip') return folds.begin(task, 'short', turn.now);
+    return {
+      kind: onShortfall === 'fail' ? 'fail' : 'suspend',
+      reason: this.#blame(task, verdict.reason),
+    };
   }
 
   /** Marks leases that ran out, and gives up who has been silent for too long. */

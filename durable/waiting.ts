@@ -40,7 +40,7 @@ export class Waiting {
 
   /** Has all waiting polls look again. */
   callAll(): void {
-    for (const end of [...this.#polls.values()]) end('look');
+    for (const end of this.#polls.values()) end('look');
   }
 
   /** Waits for news, at most `ms`. -> whether there are any */
@@ -61,6 +61,6 @@ export class Waiting {
 
   /** There are news for all readers. */
   tell(): void {
-    for (const tell of [...this.#readers]) tell();
+    for (const tell of this.#readers) tell();
   }
 }

@@ -1,6 +1,5 @@
 import * as v from 'valibot';
 import type { ModelRef } from '../protocol/job-status.ts';
-import type { Json } from '../protocol/json.ts';
 import { Clients, Seconds } from './args.ts';
 import { broadcast, loadModel, outcome, sampleClients, saveModel, start } from './ops.ts';
 import type { Flow, Outcome, TaskReply, TaskRequest } from './ops.ts';
@@ -132,6 +131,6 @@ export const crossSiteEval = workflow<CrossSiteEvalArgs, State>({
       const reason = `${owner} gave no model: ${whyMissing(submitted, owner)}`;
       for (const site of to) (table[site] as Record<string, Cell>)[owner] = { reason };
     }
-    return done(table as Json);
+    return done(table);
   },
 });

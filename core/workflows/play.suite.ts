@@ -52,12 +52,12 @@ export function play(flow: Generator<Op, Turn<Json>, unknown>, world: World): Pl
         tasks.push(op.task);
         answer = `t${tasks.length}`;
         break;
-      case 'await':
-        answer = {
-          ...NOTHING,
-          ...world.outcome(tasks[Number(op.task.slice(1)) - 1] as TaskRequest),
-        };
+      case 'await': {
+        const task = tasks[Number(op.task.slice(1)) - 1];
+        if (!task) throw new RangeError(`no task ${op.task}`);
+        answer = { ...NOTHING, ...world.outcome(task) };
         break;
+      }
       case 'load':
         answer = models[op.name] ?? null;
         break;

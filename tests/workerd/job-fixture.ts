@@ -24,8 +24,8 @@ export const site = (name: string, generation = 1): SiteCaller => ({
 });
 
 /** FLARE's hello-numpy. */
-export const numpy = new Map([['numpy_key', f32([3, 3], [1, 2, 3, 4, 5, 6, 7, 8, 9])]]);
-export const initial = encode(numpy);
+const numpy = new Map([['numpy_key', f32([3, 3], [1, 2, 3, 4, 5, 6, 7, 8, 9])]]);
+const initial = encode(numpy);
 export const initialDigest = sha256Of(initial);
 
 const must = async <T>(answer: Answered<T>): Promise<T> => {
