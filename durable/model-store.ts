@@ -7,6 +7,7 @@ import type { Layout } from '../core/tensors/layout.ts';
 import { err, ok } from '../core/tensors/result.ts';
 import type { Result } from '../core/tensors/result.ts';
 import { Body } from './body.ts';
+import { free } from './chunk-rows.ts';
 import type { ChunkRows, OwnedBytes } from './chunk-rows.ts';
 import { arrivalFault, digestMismatch } from './content-fault.ts';
 import { digestOf, sha256 } from './digest.ts';
@@ -115,6 +116,7 @@ export class ModelStore {
     if (!row) return null;
     const bytes = this.#rows.read(row.head, PREFIX_BYTES, row.head_bytes - PREFIX_BYTES);
     const layout = parseHeader(bytes, { maxTensors: LIMITS.tensors });
+    free(bytes);
     if (!layout.ok) throw new RangeError(`the header of ${digest}: ${layout.error.reason}`);
     for (const oldest of this.#layouts.keys()) {
       if (this.#layouts.size < PARSED) break;

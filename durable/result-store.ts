@@ -10,7 +10,7 @@ import type { Result } from '../core/tensors/result.ts';
 import { Body } from './body.ts';
 import type { ByteSource } from './body.ts';
 import { ByteBudget } from './byte-budget.ts';
-import { CHUNK_TABLES } from './chunk-rows.ts';
+import { CHUNK_TABLES, free } from './chunk-rows.ts';
 import type { ChunkRows, OwnedBytes } from './chunk-rows.ts';
 import { arrivalFault, digestMismatch, tensorProblem } from './content-fault.ts';
 import { parsePart } from './content-range.ts';
@@ -294,6 +294,7 @@ export class ResultStore {
     }
     const bytes = this.#rows.read(head, 0, this.#rows.size(head));
     const layout = parseHeader(bytes.subarray(PREFIX_BYTES), { maxTensors: LIMITS.tensors });
+    free(bytes);
     if (!layout.ok) throw new RangeError(`the header of upload ${upload}: ${layout.error.reason}`);
     return layout.value;
   }
