@@ -28,7 +28,7 @@ interface RoomOptions {
   readonly sliceBytes?: number;
 }
 
-export const roomOn = (
+const roomOn = (
   storage: DurableObjectStorage,
   { capacity = 8 * GiB, ...options }: RoomOptions = {},
 ): Room => {
