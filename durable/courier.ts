@@ -9,13 +9,6 @@ export async function carry(
   job: string,
   { kind, target, body }: MessageRow,
 ): Promise<void> {
-  switch (kind) {
-    case 'job-changed':
-      return directoryOf(env).jobChanged(JSON.parse(body) as JobChange);
-    case 'hold':
-      await blobOf(env, target).hold(job);
-      return;
-    case 'release':
-      await blobOf(env, target).release(job);
-  }
+  if (kind === 'hold') await blobOf(env, target).hold(job);
+  else await directoryOf(env).jobChanged(JSON.parse(body) as JobChange);
 }

@@ -1,7 +1,7 @@
 /** A message to another object. `id` names what it is about: a newer message about the same thing replaces it. */
 export interface Message {
   readonly id: string;
-  readonly kind: 'job-changed' | 'hold' | 'release';
+  readonly kind: 'job-changed' | 'hold';
   /** Digest of the blob; empty for the directory. */
   readonly target: string;
   /** JSON. */
