@@ -9,7 +9,7 @@ import type { SiteJob } from './site-job.ts';
 export const siteJob = (): SiteJob => JSON.parse(process.argv[2] ?? '') as SiteJob;
 
 /** Tells the campaign of a moment. */
-export const say = (moment: string): void => void process.stdout.write(`${moment}\n`);
+const say = (moment: string): void => void process.stdout.write(`${moment}\n`);
 
 /** Leaves a trace in the site's log, for whoever must find out what happened. */
 const note = (event: object): void => {
