@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import manifest from '../package.json' with { type: 'json' };
 import { Connection } from '../../client-kit/src/connection.ts';
 import { COMMANDS } from './commands/registry.ts';
 import { GLOBAL_OPTIONS } from './command.ts';
@@ -123,7 +124,7 @@ export const runCommandLine = async (argv: readonly string[], world: World): Pro
   const words = argv.filter((word) => !word.startsWith('-'));
   try {
     if (argv.includes('--version') && words.length === 0) {
-      world.stdout('tributary 0.1.0\n');
+      world.stdout(`tributary ${manifest.version}\n`);
       return exitCode('ok');
     }
     if (words.length === 0 || words[0] === 'help') {

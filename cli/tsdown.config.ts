@@ -1,0 +1,16 @@
+import { defineConfig } from 'tsdown';
+
+/** One file that holds core and the kit too; what it needs at run time are the package's dependencies. */
+export default defineConfig({
+  entry: ['src/main.ts'],
+  format: 'esm',
+  platform: 'node',
+  target: 'node20.3',
+  dts: false,
+  clean: true,
+  fixedExtension: false,
+  deps: {
+    neverBundle: ['onnxruntime-web', 'fast-png', 'fflate', 'jpeg-js'],
+    onlyBundle: ['valibot', '@bufbuild/protobuf'],
+  },
+});
