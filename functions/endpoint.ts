@@ -77,10 +77,12 @@ export function endpoint<K extends RouteId>(
       route.body && !isMedia(route.body)
         ? await readBody(c, route, route.body, unchecked)
         : undefined;
-    const reply = (status: number, value: unknown, headers: Record<string, string> = {}) =>
-      value === null
+    const reply = (status: number, value: unknown, own: Record<string, string> = {}) => {
+      const headers = { 'x-request-id': c.get('requestId'), ...own };
+      return value === null
         ? new Response(null, { status, headers })
         : Response.json(value, { status, headers: { 'cache-control': 'no-store', ...headers } });
+    };
     // The route's description was followed step by step: what it says of types holds.
     const ask = { c, env: c.env, caller, params, query, body, key, reply };
     return handle(ask as unknown as Ask<Routes[K]>);

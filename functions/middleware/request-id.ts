@@ -8,5 +8,6 @@ export const requestId = (): MiddlewareHandler<AppEnv> =>
     const id = /^[\w.:-]{1,64}$/.test(given) ? given : crypto.randomUUID();
     c.set('requestId', id);
     await next();
-    c.header('X-Request-Id', id);
+    // Where the route has set it already, the answer isn't copied for one header: thousands may go out at once.
+    if (!c.res.headers.has('x-request-id')) c.header('X-Request-Id', id);
   };
