@@ -7,7 +7,7 @@ import type { Store } from './store.ts';
 export interface LogOptions {
   /** FLARE's AnalyticsDataType; SCALAR if absent. */
   readonly type?: AnalyticsEntry['type'];
-  readonly step?: number;
+  readonly step?: number | undefined;
 }
 
 const KEY = 'analytics';
