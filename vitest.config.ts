@@ -49,6 +49,26 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'cli-e2e',
+          environment: 'node',
+          include: ['tests/cli/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          expect: { poll: { timeout: 30_000 } },
+        },
+      },
+      {
+        test: {
+          name: 'demo',
+          environment: 'node',
+          include: ['tests/demo/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          expect: { poll: { timeout: 30_000 } },
+        },
+      },
+      {
+        test: {
           name: 'package',
           environment: 'node',
           include: ['tests/package/**/*.test.ts'],

@@ -23,7 +23,7 @@ const positional = (command: Command, given: readonly string[]): Record<string, 
   for (const [i, slot] of command.args.entries()) {
     const name = slot.replace(/[[\]]/g, '');
     const value = given[i];
-    if (value !== undefined) args[name] = value;
+    if (value) args[name] = value;
     else if (!slot.startsWith('[')) {
       throw new CommandError('usage', `argument <${name}> is missing`, [commandHelp(command)]);
     }
