@@ -210,7 +210,9 @@ test('a clone runs again, with other sites; watch goes on without an event strea
   const proxy = await streamless(server.url);
   onTestFinished(proxy.close);
   const watching = background('job', 'watch', id, '--server', proxy.url);
-  await expect.poll(watching.said).toContain('no event stream (404 NO_STREAM: streams do not pass here)');
+  await expect
+    .poll(watching.said)
+    .toContain('no event stream (404 NO_STREAM: streams do not pass here)');
   const sites = [site('beta', 'digits'), site('gamma', 'digits')];
   const { code, stdout, stderr } = await watching.ended;
   expect(code, stderr).toBe(0);
