@@ -13,7 +13,9 @@ export default defineConfig({
         test: {
           name: 'node',
           environment: 'node',
-          include: ['{core,client-kit,cli,demo,functions,scripts,tests/http,tests/law}/**/*.test.ts'],
+          include: [
+            '{core,client-kit,cli,demo,functions,scripts,tests/http,tests/law}/**/*.test.ts',
+          ],
           exclude: ['**/node_modules/**', '**/dist/**'],
           testTimeout: 60_000,
           hookTimeout: 120_000,

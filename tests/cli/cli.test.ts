@@ -81,11 +81,11 @@ const background = (...args: string[]): Running =>
   startForTest([...args, '--profile', profile], { cwd: dir });
 
 /** A device with the folder of its name, for one job. */
-const site = (name: string, job: string, ...more: string[]): Running =>
-  background(
-    ...['site', 'run', '--name', name, '--data', name, '--state', `state/${name}`],
-    ...['--enrolment', enrolment, '--job', job, '--once', ...more],
-  );
+const site = (name: string, job: string, ...more: string[]): Running => {
+  const whose = ['--name', name, '--data', name, '--state', `state/${name}`];
+  const what = ['--enrolment', enrolment, '--job', job, '--once'];
+  return background('site', 'run', ...whose, ...what, ...more);
+};
 
 /** A site that finds no job at its start asks again after a while only: let `job submit --watch` come first. */
 const submitted = (submitting: Running): Promise<void> =>
@@ -128,7 +128,9 @@ test('login tries the token and keeps it for its owner only', async () => {
 
 test('a job end to end: prepare, submit, two sites, watch, show, list, download, export', async () => {
   const inspected = await json<{ trainable: boolean; elements: number }>(
-    ...['model', 'inspect', 'net.onnx'],
+    'model',
+    'inspect',
+    'net.onnx',
   );
   expect(inspected).toMatchObject({ trainable: true, elements: 784 * 16 + 16 + 16 * 10 + 10 });
   const spec = await prepare('digits', '--rounds', '2', '--epochs', '2', '--min-sites', '2');

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { encode as encodePng } from 'fast-png';
+import { crc32, deflateSync } from 'node:zlib';
 import { encodeNpz } from '../../cli/src/data/npz.ts';
 import type { Examples } from '../../cli/src/data/dataset.ts';
 import { digits } from '../../client-kit/tests/digits.ts';
@@ -19,6 +19,25 @@ const bigEndian = (...numbers: readonly number[]): Buffer => {
   const bytes = Buffer.alloc(numbers.length * 4);
   for (const [i, number] of numbers.entries()) bytes.writeUInt32BE(number, i * 4);
   return bytes;
+};
+
+const chunk = (type: string, data: Uint8Array): Buffer => {
+  const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
+  return Buffer.concat([bigEndian(data.length), body, bigEndian(crc32(body))]);
+};
+
+/** A grey image of 8 bits a pixel as PNG (RFC 2083): each row behind a zero, which says that it is not filtered. */
+const pngOf = (pixels: Uint8Array): Buffer => {
+  const rows = Array.from({ length: SIDE }, (_, row) => [
+    Uint8Array.of(0),
+    pixels.subarray(row * SIDE, (row + 1) * SIDE),
+  ]);
+  return Buffer.concat([
+    Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
+    chunk('IHDR', Buffer.concat([bigEndian(SIDE, SIDE), Uint8Array.of(8, 0, 0, 0, 0)])),
+    chunk('IDAT', deflateSync(Buffer.concat(rows.flat()))),
+    chunk('IEND', Buffer.alloc(0)),
+  ]);
 };
 
 /** Ways in which a site may hold digits. */
@@ -50,9 +69,8 @@ const WRITERS = {
   },
   png: async (folder, pixels, y) => {
     for (const [i, label] of y.entries()) {
-      const data = pixels.slice(i * PIXELS, (i + 1) * PIXELS);
       await mkdir(join(folder, String(label)), { recursive: true });
-      const image = encodePng({ width: SIDE, height: SIDE, channels: 1, depth: 8, data });
+      const image = pngOf(pixels.subarray(i * PIXELS, (i + 1) * PIXELS));
       await writeFile(join(folder, String(label), `${i}.png`), image);
     }
   },

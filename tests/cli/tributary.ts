@@ -72,7 +72,8 @@ export function startForTest(args: readonly string[], where: Where = {}): Runnin
 export const tributary = (args: readonly string[], where?: Where): Promise<Ended> =>
   start(args, where).ended;
 
-/** The one JSON value that stdout must be. */
+/** The one JSON value that stdout must be; its type is the caller's claim. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- saves each caller a cast
 export function valueOf<T>({ code, stdout, stderr }: Ended): T {
   try {
     return JSON.parse(stdout) as T;
