@@ -8,8 +8,9 @@ const version = (name: string, from: NodeJS.Require = require): string => {
   const entry = from.resolve.paths(name) ?? [];
   for (const folder of entry) {
     try {
-      return (JSON.parse(readFileSync(`${folder}/${name}/package.json`, 'utf8')) as { version: string })
-        .version;
+      return (
+        JSON.parse(readFileSync(`${folder}/${name}/package.json`, 'utf8')) as { version: string }
+      ).version;
     } catch {
       continue;
     }
@@ -21,7 +22,9 @@ const version = (name: string, from: NodeJS.Require = require): string => {
 export const machine = (...packages: readonly string[]): string =>
   [
     `${cpus()[0]?.model ?? 'unknown CPU'}, ${availableParallelism()} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, ${platform()} ${release()} ${arch()}`,
-    [`node ${process.versions.node}`, ...packages.map((name) => `${name} ${version(name)}`)].join(', '),
+    [`node ${process.versions.node}`, ...packages.map((name) => `${name} ${version(name)}`)].join(
+      ', ',
+    ),
   ].join('\n');
 
 /** The middle of a sample. */
@@ -41,6 +44,12 @@ export const percentile = (sample: readonly number[], q: number): number =>
 export const table = (rows: readonly (readonly string[])[]): string => {
   const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
   return rows
-    .map((row) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] as number) : cell.padStart(widths[i] as number))).join('  '))
+    .map((row) =>
+      row
+        .map((cell, i) =>
+          i === 0 ? cell.padEnd(widths[i] as number) : cell.padStart(widths[i] as number),
+        )
+        .join('  '),
+    )
     .join('\n');
 };

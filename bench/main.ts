@@ -13,8 +13,12 @@ if (unknown.length > 0) {
 }
 for (const name of asked.length > 0 ? asked : BENCHES) {
   console.log(`\n## ${name}\n`);
-  const { status } = spawnSync(process.execPath, ['--no-warnings', join(import.meta.dirname, `${name}.ts`)], {
-    stdio: 'inherit',
-  });
+  const { status } = spawnSync(
+    process.execPath,
+    ['--no-warnings', join(import.meta.dirname, `${name}.ts`)],
+    {
+      stdio: 'inherit',
+    },
+  );
   if (status !== 0) process.exitCode = 1;
 }

@@ -54,7 +54,11 @@ async function ours(model: Model, threads: number): Promise<number> {
   const { manifest } = train;
   const feeds: Record<string, InstanceType<typeof ort.Tensor>> = {};
   for (const p of manifest.parameters) {
-    feeds[p.input] = new ort.Tensor('float32', Float32Array.from(parameters.get(p.name)?.data as Float32Array), [...p.shape]);
+    feeds[p.input] = new ort.Tensor(
+      'float32',
+      Float32Array.from(parameters.get(p.name)?.data as Float32Array),
+      [...p.shape],
+    );
   }
   for (const s of manifest.state) {
     feeds[s.input] = new ort.Tensor('float32', new DTYPES.F32.array(sizeOf(s.shape)), [...s.shape]);
@@ -66,7 +70,11 @@ async function ours(model: Model, threads: number): Promise<number> {
   );
   const { y, lr } = manifest.inputs;
   if (!y || !lr) throw new Error('the train program has no y or lr');
-  feeds[y.input] = new ort.Tensor('int32', Int32Array.from({ length: BATCH }, () => rng() * 10), [BATCH]);
+  feeds[y.input] = new ort.Tensor(
+    'int32',
+    Int32Array.from({ length: BATCH }, () => rng() * 10),
+    [BATCH],
+  );
   feeds[lr.input] = new ort.Tensor('float32', Float32Array.of(0.01), [...lr.shape] as number[]);
   const carried = [...manifest.parameters, ...manifest.state].flatMap(({ input, output }) =>
     output === undefined ? [] : [[input, output] as const],
@@ -105,12 +113,15 @@ else {
     for (let round = 0; round < ROUNDS; round++) {
       samples['1 thread']?.push(measure(self, 'ours', model, '1'));
       samples['2 threads']?.push(measure(self, 'ours', model, '2'));
-      if (model === 'mlp' || round === 0) samples['TF.js']?.push(measure(peer, model, String(BATCH)));
+      if (model === 'mlp' || round === 0)
+        samples['TF.js']?.push(measure(peer, model, String(BATCH)));
     }
     const base = median(samples['1 thread'] ?? []);
     for (const [name, sample] of Object.entries(samples)) {
       const label =
-        name === 'TF.js' ? `TF.js, ${model === 'mlp' ? 'wasm' : 'cpu (its wasm has no Conv2DBackpropFilter)'}` : `Tributary, ${name}`;
+        name === 'TF.js'
+          ? `TF.js, ${model === 'mlp' ? 'wasm' : 'cpu (its wasm has no Conv2DBackpropFilter)'}`
+          : `Tributary, ${name}`;
       rows.push([
         `${model}: ${label}`,
         median(sample).toFixed(3),

@@ -22,12 +22,23 @@ const dense = (inputs, outputs) => ({ w: weights(inputs, outputs), b: weights(ou
 const layers =
   model === 'mlp'
     ? { a: dense(784, 128), b: dense(128, 10) }
-    : { k1: weights(5, 5, 1, 16), k2: weights(5, 5, 16, 32), c1: weights(16), c2: weights(32), out: dense(512, 10) };
+    : {
+        k1: weights(5, 5, 1, 16),
+        k2: weights(5, 5, 16, 32),
+        c1: weights(16),
+        c2: weights(32),
+        out: dense(512, 10),
+      };
 
 const forward = {
-  mlp: (x) => tf.add(tf.matMul(tf.relu(tf.add(tf.matMul(x, layers.a.w), layers.a.b)), layers.b.w), layers.b.b),
+  mlp: (x) =>
+    tf.add(
+      tf.matMul(tf.relu(tf.add(tf.matMul(x, layers.a.w), layers.a.b)), layers.b.w),
+      layers.b.b,
+    ),
   cnn: (x) => {
-    const pool = (v, k, c) => tf.maxPool(tf.relu(tf.add(tf.conv2d(v, k, 1, 'valid'), c)), 2, 2, 'valid');
+    const pool = (v, k, c) =>
+      tf.maxPool(tf.relu(tf.add(tf.conv2d(v, k, 1, 'valid'), c)), 2, 2, 'valid');
     const images = tf.reshape(x, [batch, 28, 28, 1]);
     const maps = pool(pool(images, layers.k1, layers.c1), layers.k2, layers.c2);
     return tf.add(tf.matMul(tf.reshape(maps, [batch, 512]), layers.out.w), layers.out.b);
@@ -35,7 +46,13 @@ const forward = {
 }[model];
 
 const x = tf.randomUniform([batch, 784], 0, 1, 'float32', 2);
-const y = tf.oneHot(tf.tensor1d(Array.from({ length: batch }, (_, i) => i % 10), 'int32'), 10);
+const y = tf.oneHot(
+  tf.tensor1d(
+    Array.from({ length: batch }, (_, i) => i % 10),
+    'int32',
+  ),
+  10,
+);
 const optimizer = tf.train.momentum(0.01, 0.9);
 const step = async () => {
   const loss = optimizer.minimize(() => tf.losses.softmaxCrossEntropy(y, forward(x)), true);

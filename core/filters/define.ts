@@ -22,7 +22,7 @@ export const defineFilter = <Schema extends v.GenericSchema, Plan>(
     if (!parsed.success) return err(parsed.issues.map(toFieldError));
     const { name, needs } = kind;
     // The plan's type is the filter's own affair: the chain only carries it from `scan` to `map`.
-    return ok({ name, needs, ...make(parsed.output) } as Filter);
+    return ok({ name, needs, ...make(parsed.output) });
   },
 });
 

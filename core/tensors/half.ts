@@ -43,7 +43,7 @@ const narrow = (x: number, m: number, low: number): number => {
   }
   u32[1] = (1023 + m - e) << 20;
   u32[0] = 0;
-  return sign | (((e - low) << m) + roundHalfEven(Math.abs(x) * (f64[0] as number)));
+  return sign | (((e - low) << m) + roundHalfEven(Math.abs(x) * f64[0]));
 };
 
 /** Nearest integer, ties to even; exact for every float64, and keeps infinities and NaN. */

@@ -1,5 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -21,7 +29,8 @@ const SIGHT: Record<string, readonly string[]> = {
 
 const root = resolve(import.meta.dirname, '../..');
 const rooms = Object.keys(SIGHT);
-const source = (room: string): string => (room === 'client-kit' || room === 'cli' ? `${room}/src` : room);
+const source = (room: string): string =>
+  room === 'client-kit' || room === 'cli' ? `${room}/src` : room;
 const slug = (room: string): string => room.replaceAll('/', '-');
 let house: string;
 let compiler = '';
@@ -29,7 +38,10 @@ let linter = '';
 
 function run(command: string, args: readonly string[]): string {
   try {
-    return execFileSync(join(root, 'node_modules/.bin', command), args, { cwd: house, encoding: 'utf8' });
+    return execFileSync(join(root, 'node_modules/.bin', command), args, {
+      cwd: house,
+      encoding: 'utf8',
+    });
   } catch (failure) {
     const { stdout, stderr } = failure as { stdout: string; stderr: string };
     return stdout + stderr;
@@ -40,7 +52,12 @@ function run(command: string, args: readonly string[]): string {
 beforeAll(() => {
   house = mkdtempSync(join(tmpdir(), 'law-'));
   symlinkSync(join(root, 'node_modules'), join(house, 'node_modules'));
-  for (const file of ['tsconfig.base.json', 'tsconfig.json', '.oxlintrc.json', 'core/globals.d.ts']) {
+  for (const file of [
+    'tsconfig.base.json',
+    'tsconfig.json',
+    '.oxlintrc.json',
+    'core/globals.d.ts',
+  ]) {
     mkdirSync(dirname(join(house, file)), { recursive: true });
     cpSync(join(root, file), join(house, file));
   }
@@ -79,7 +96,9 @@ describe.each(rooms)('%s', (from) => {
 
 test('every room of the table is a project of the root tsconfig', () => {
   const references = (
-    JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8')) as { references: { path: string }[] }
+    JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8')) as {
+      references: { path: string }[];
+    }
   ).references;
   expect(references.map((r) => r.path).toSorted()).toEqual(rooms.toSorted());
 });
