@@ -1,3 +1,5 @@
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 /** What `npm run demo -- ...` takes. */
@@ -12,10 +14,14 @@ export interface DemoOptions {
   readonly json: boolean;
   /** 0: any free one. */
   readonly port: number;
+  /** Folder of everything that it makes. */
+  readonly data: string;
 }
 
 /** Enough for 95 % on the held-out images. */
 const ROUNDS = { cnn: 8, mlp: 16 } as const;
+
+const DATA = fileURLToPath(new URL('../.tributary/demo', import.meta.url));
 
 const HELP = `npm run demo -- [options]
 
@@ -29,7 +35,8 @@ const HELP = `npm run demo -- [options]
   --examples N    training images in all (12000)
   --chaos         kill a site and then the server in mid-round, with SIGKILL, and start them again
   --json          progress to stderr; the last line of stdout is one JSON object
-  --port N        port of the server (any free one)`;
+  --port N        port of the server (any free one)
+  --data DIR      where its files go (.tributary/demo); what an earlier demo left there is wiped`;
 
 /** Reads the command line. Throws RangeError or TypeError on what isn't an option; gives the help text for --help. */
 export const readOptions = (argv: readonly string[]): DemoOptions | string => {
@@ -45,6 +52,7 @@ export const readOptions = (argv: readonly string[]): DemoOptions | string => {
       chaos: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       port: { type: 'string', default: '0' },
+      data: { type: 'string', default: DATA },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
@@ -76,5 +84,6 @@ export const readOptions = (argv: readonly string[]): DemoOptions | string => {
     chaos: values.chaos,
     json: values.json,
     port: number('port', 0, 65_535),
+    data: resolve(values.data),
   };
 };

@@ -27,7 +27,7 @@ import { SiteFleet } from './site-fleet.ts';
 import { splitBySites } from './split.ts';
 import { aloneOf, comparison, crossSiteTable, splitTable, verdictText } from './summary.ts';
 import type { CrossSite, DemoResult, RoundResult } from './summary.ts';
-import { closeWorkplace, furnish, openWorkplace } from './workplace.ts';
+import { furnish, openWorkplace } from './workplace.ts';
 import type { Workplace } from './workplace.ts';
 
 const DIGITS_SHOWN = 8;
@@ -58,7 +58,7 @@ export const runDemo = async (
   progress: Progress,
   signal: AbortSignal,
 ): Promise<DemoResult> => {
-  const place = await openWorkplace();
+  const place = await openWorkplace(options.data);
   try {
     const setup = await prepare(options, place, progress);
     const federation = await federate(setup, progress, signal);
@@ -66,7 +66,7 @@ export const runDemo = async (
     for (const line of farewell(place, federation.job, federation.server)) progress.line(line);
     return result;
   } finally {
-    await closeWorkplace();
+    await place.close();
   }
 };
 
@@ -164,7 +164,7 @@ const federate = async (
         const { up, down } = board.bytes;
         progress.line(
           `round ${result.round}/${options.rounds}  global model on ${heldOut.y.length} held-out test images: ` +
-            `${verdictText(result)}   up ${bytesText(up)}, down ${bytesText(down)}`,
+            `${verdictText(result)}   so far up ${bytesText(up)}, down ${bytesText(down)}`,
         );
       },
     );

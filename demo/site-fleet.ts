@@ -29,7 +29,7 @@ const CODE = [
  * Node's permission model lets a site read the code and its own two folders and write its own state: it could not open
  * another site's images, nor MNIST itself, if it tried.
  */
-const sandboxOf = ({ data, state }: SiteStart): string[] => [
+export const sandboxOf = ({ data, state }: Pick<SiteStart, 'data' | 'state'>): string[] => [
   '--permission',
   ...[...CODE.map((part) => join(ROOT, part)), data, state].map(
     (path) => `--allow-fs-read=${path}`,

@@ -11,7 +11,10 @@ export const greeting = ({ sites, model, chaos }: DemoOptions): string[] => [
 
 /** Where things lie, and the commands to go on with. */
 export const farewell = (place: Workplace, job: string, server: string): string[] => {
-  const path = (file: string): string => relative(process.cwd(), file);
+  const path = (file: string): string => {
+    const near = relative(process.cwd(), file);
+    return near.startsWith('..') ? file : near;
+  };
   const profile = `--profile ${path(place.profile)}`;
   const { port } = new URL(server);
   const steps = [

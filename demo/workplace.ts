@@ -1,11 +1,11 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { encodeNpz } from '../cli/src/data/npz.ts';
 import type { Examples } from '../cli/src/data/dataset.ts';
 
-/** The demo's folder: wiped at each start, kept at the end so that the server can be started again on it. */
-const ROOT = fileURLToPath(new URL('../.tributary/demo/', import.meta.url));
+/** Says that a folder is a demo's, and holds the process that is at work in it. */
+const MARK = 'demo.pid';
 
 /** Where everything of one run lies. */
 export interface Workplace {
@@ -15,6 +15,8 @@ export interface Workplace {
   readonly onnx: string;
   /** A site's own examples, and its own state. */
   readonly site: (name: string) => { readonly data: string; readonly state: string };
+  /** Lets the next demo begin here. */
+  readonly close: () => Promise<void>;
 }
 
 const isAlive = (pid: number): boolean => {
@@ -26,27 +28,35 @@ const isAlive = (pid: number): boolean => {
   }
 };
 
-/** Makes the folder anew. Throws where another demo is at work in it. */
-export const openWorkplace = async (): Promise<Workplace> => {
-  const lock = join(ROOT, 'demo.pid');
-  const owner = Number(await readFile(lock, 'utf8').catch(() => '0'));
-  if (owner > 0 && owner !== process.pid && isAlive(owner)) {
-    throw new Error(`another demo (process ${owner}) is at work in ${ROOT}`);
+/**
+ * Makes a folder ready: what an earlier demo left there is wiped, and nothing else; what this one leaves is kept, so
+ * that its server can be started again. Throws where another demo is at work, or where something lies in the way.
+ */
+export const openWorkplace = async (folder: string): Promise<Workplace> => {
+  const mark = join(folder, MARK);
+  const sites = join(folder, 'sites');
+  const paths = {
+    server: join(folder, 'server'),
+    profile: join(folder, 'profile.json'),
+    safetensors: join(folder, 'model.safetensors'),
+    onnx: join(folder, 'model.onnx'),
+  };
+  const made = [sites, ...Object.values(paths)];
+  const owner = await readFile(mark, 'utf8').catch(() => undefined);
+  const inTheWay = made.find((path) => existsSync(path));
+  if (owner === undefined && inTheWay) throw new Error(`${inTheWay} is not of a demo`);
+  if (Number(owner) > 0 && Number(owner) !== process.pid && isAlive(Number(owner))) {
+    throw new Error(`another demo (process ${owner}) is at work in ${folder}`);
   }
-  await rm(ROOT, { recursive: true, force: true });
-  await mkdir(ROOT, { recursive: true });
-  await writeFile(lock, String(process.pid));
+  await mkdir(folder, { recursive: true });
+  await writeFile(mark, String(process.pid));
+  for (const path of made) await rm(path, { recursive: true, force: true });
   return {
-    server: join(ROOT, 'server'),
-    profile: join(ROOT, 'profile.json'),
-    safetensors: join(ROOT, 'model.safetensors'),
-    onnx: join(ROOT, 'model.onnx'),
-    site: (name) => ({ data: join(ROOT, name, 'data'), state: join(ROOT, name, 'state') }),
+    ...paths,
+    site: (name) => ({ data: join(sites, name, 'data'), state: join(sites, name, 'state') }),
+    close: () => writeFile(mark, ''),
   };
 };
-
-/** Takes the mark off, so that the next demo may begin. */
-export const closeWorkplace = (): Promise<void> => rm(join(ROOT, 'demo.pid'), { force: true });
 
 /** Makes a site's two folders and writes its examples into its own. */
 export const furnish = async (
