@@ -37,7 +37,7 @@ export const digestMismatch = (expected: string, got: string): Fault =>
 
 /** What an exception while bytes arrived or were stored comes to; rethrows what is neither the sender's nor the disk's. */
 export const arrivalFault = (error: unknown): Fault => {
-  if (error instanceof BrokenBody) return { reason: 'malformed', detail: shown(error.message) };
+  if (error instanceof BrokenBody) return { reason: 'incomplete', detail: shown(error.message) };
   if (isFull(error)) return { reason: 'storage-full', detail: 'the disk is full' };
   throw error;
 };

@@ -96,7 +96,7 @@ test('a part that breaks off keeps whole MiB', async () => {
     const writer = writable.getWriter();
     await writer.write(file.slice(0, 2.5 * MiB));
     await writer.abort(new Error('gone'));
-    expect(await answer).toMatchObject({ error: { reason: 'malformed' } });
+    expect(await answer).toMatchObject({ error: { reason: 'incomplete' } });
     expect(await send(room, digest, ask())).toEqual(there(2 * MiB));
   });
 });

@@ -421,7 +421,7 @@ test('an aborted upload leaves nothing and does not touch another under way', as
     const [lost, kept] = [send(), send()];
     for (const { writer } of [lost, kept]) await writer.write(file.slice(0, 2.5 * MiB));
     await lost.writer.abort(new Error('gone'));
-    expect(await lost.received).toMatchObject({ error: { reason: 'malformed' } });
+    expect(await lost.received).toMatchObject({ error: { reason: 'incomplete' } });
     await kept.writer.write(file.slice(2.5 * MiB));
     await kept.writer.close();
     const received = await kept.received;

@@ -11,6 +11,7 @@ const TABLE: { readonly [R in Fault['reason']]: readonly [Extract<Fault, { reaso
     'not-found': [{ reason: 'not-found', what: 'job' }, 404],
     'method-not-allowed': [{ reason: 'method-not-allowed', allow: ['GET', 'PUT'] }, 405],
     malformed: [{ reason: 'malformed', detail }, 400],
+    incomplete: [{ reason: 'incomplete', detail }, 408],
     conflict: [{ reason: 'conflict', detail }, 409],
     'unsupported-media-type': [
       { reason: 'unsupported-media-type', expected: 'application/json', got: 'text/plain' },

@@ -48,6 +48,8 @@ function describe(fault: Fault): Described {
         detail: fault.detail,
         ...(fault.errors ? { errors: [...fault.errors] } : {}),
       };
+    case 'incomplete':
+      return { status: 408, title: 'Request timeout', detail: fault.detail };
     case 'conflict':
       return { status: 409, title: 'Conflict', detail: fault.detail };
     case 'unsupported-media-type':

@@ -42,6 +42,17 @@ test('a connection lost half-way goes on where it was', async () => {
   expect(headers.get('if-range')).toBe(`"${remote.digest}"`);
 });
 
+test.each([
+  ['told', { bytes: BYTES.length }, {}],
+  ['announced', {}, { 'content-length': String(BYTES.length) }],
+])('a connection lost after the last byte, before the end (size %s)', async (_, size, headers) => {
+  const { server, connection, remote } = start();
+  server.trouble('GET', /blobs/, cut(BYTES.length, headers));
+  expect(await download(connection, { ...remote, ...size })).toEqual(BYTES);
+  const again = (server.requests[1] as { headers: Headers }).headers;
+  expect(again.get('range')).toBe(`bytes=${BYTES.length - 1}-`);
+});
+
 test('a size that nobody told is found out', async () => {
   const { server, connection, remote } = start();
   server.trouble('GET', /blobs/, () => new Response(new Blob([BYTES]).stream()));

@@ -19,6 +19,8 @@ export type Fault =
       readonly detail: string;
       readonly errors?: readonly FieldError[];
     }
+  /** The body stopped coming: nothing is wrong with it, and the sender should send it again. */
+  | { readonly reason: 'incomplete'; readonly detail: string }
   | { readonly reason: 'conflict'; readonly detail: string }
   | { readonly reason: 'unsupported-media-type'; readonly expected: string; readonly got: string }
   | { readonly reason: 'too-large'; readonly limit: number; readonly got: number | null }
