@@ -1,4 +1,5 @@
-// `npm test`: type-checks, then runs every suite but the long ones; `--long` runs the long ones instead.
+// `npm test`: type-checks, then runs every suite; tests that take minutes are skipped. `--long` runs the suites that have such
+// tests, with them.
 // Ends with one plain line, `N passed, N failed, N skipped`, and names what was skipped and why.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
@@ -16,6 +17,8 @@ interface Report {
 const root = resolve(import.meta.dirname, '..');
 const long = process.argv.includes('--long');
 const rest = process.argv.slice(2).filter((argument) => argument !== '--long');
+/** Projects of vitest.config.ts with tests that only TRIBUTARY_LONG runs. */
+const LONG = ['browser', 'cli-e2e', 'crash', 'demo', 'package'];
 const bin = (name: string): string => join(root, 'node_modules/.bin', name);
 const report = join(root, '.tributary', long ? 'test-long.json' : 'test.json');
 
@@ -41,7 +44,7 @@ const ran =
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${report}`,
-    ...rest,
+    ...(long && rest.length === 0 ? LONG.map((project) => `--project=${project}`) : rest),
   ]);
 
 let passed = typed ? 1 : 0;
