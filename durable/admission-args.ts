@@ -51,7 +51,7 @@ export function completeArgs(
         errors.push({
           path: `${path}.args${at === '' ? '' : `.${at}`}`,
           expected,
-          got: shown(got),
+          got,
         });
       }
     }

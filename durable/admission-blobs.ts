@@ -72,8 +72,8 @@ async function readLayout(blob: ReturnType<BlobReader>): Promise<Result<Layout, 
 }
 
 /**
- * What a program takes from the model must be there, alike; frozen weights may come from elsewhere. A train program
- * must know every tensor of the model: what it doesn't know it would send back unchanged or not at all.
+ * What a program takes from the model must be there, alike: a site reads every parameter from it. A train program must
+ * know every tensor of the model: what it doesn't know it would send back unchanged or not at all.
  */
 function manifestErrors(manifest: Manifest, model: Layout, path: string): FieldError[] {
   const errors: FieldError[] = [];
@@ -85,7 +85,6 @@ function manifestErrors(manifest: Manifest, model: Layout, path: string): FieldE
     seen.add(name);
     const entry = model.byName.get(name);
     if (!entry) {
-      if (role === 'frozen') return;
       errors.push({ path: `${at}.name`, expected: 'a tensor of the model', got: shown(name) });
       return;
     }

@@ -9,6 +9,7 @@ const isGlob = (pattern: string): boolean => pattern === '@all' || /[*?]/.test(p
 export const ruleErrors = (spec: JobSpec, catalog: Catalog): readonly FieldError[] => [
   ...workflowErrors(spec, catalog),
   ...siteErrors(spec),
+  ...crewErrors(spec),
   ...filterErrors(spec, catalog),
   ...contractErrors(spec),
 ];
@@ -54,7 +55,31 @@ function siteErrors({ minSites, mandatorySites, deploy }: JobSpec): FieldError[]
   return errors;
 }
 
-/** Filters that take differences, where whole parameters would come. */
+/** Workflows that ask for more sites than deploy lets in, or for others. */
+function crewErrors({ workflows, deploy }: JobSpec): FieldError[] {
+  const most = deploy.some(isGlob) ? Infinity : new Set(deploy).size;
+  return workflows.flatMap(({ args }, i): FieldError[] => {
+    const errors: FieldError[] = [];
+    const { minResponses, order } = args;
+    if (typeof minResponses === 'number' && minResponses > most) {
+      const path = `workflows[${i}].args.minResponses`;
+      const expected = `at most ${most}, the sites in deploy`;
+      errors.push({ path, expected, got: `${minResponses}` });
+    }
+    if (!Array.isArray(order)) return errors;
+    (order as readonly string[]).forEach((site, k) => {
+      if (matchesAny(deploy, site)) return;
+      const path = `workflows[${i}].args.order[${k}]`;
+      errors.push({ path, expected: 'a site that deploy covers', got: site });
+    });
+    return errors;
+  });
+}
+
+/**
+ * Filters that take differences, where whole parameters would come: what `submit_model` hands in is always whole, what
+ * `train` does as the workflow or its executors say. `validate` answers without tensors: no filter sees it.
+ */
 function filterErrors(spec: JobSpec, catalog: Catalog): FieldError[] {
   return spec.filters.flatMap((filter, i): FieldError[] => {
     if (catalog.filters.get(filter.use)?.needs !== 'DIFF') return [];
@@ -62,21 +87,27 @@ function filterErrors(spec: JobSpec, catalog: Catalog): FieldError[] {
     if (filter.on === 'data') {
       return [{ path, expected: 'a filter for whole parameters', got: `${filter.use} on data` }];
     }
-    const sends = spec.workflows.filter(({ use, args }) => {
+    const whole = (task: string, { paramsType }: Record<string, unknown>): boolean => {
+      if (!matchesAny(filter.tasks, task)) return false;
+      if (task === 'submit_model') return true;
+      if (task !== 'train' || paramsType === 'DIFF') return false;
+      if (paramsType === 'FULL') return true;
+      const executors = spec.executors.filter(({ tasks }) => matchesAny(tasks, task));
+      return executors.some(({ args }) => args['transferType'] !== 'DIFF');
+    };
+    return spec.workflows.flatMap(({ id, use, args }): FieldError[] => {
       const tasks = catalog.workflows.get(use)?.tasks ?? [];
-      const seen = tasks.filter((task) => task === 'train' && matchesAny(filter.tasks, task));
-      if (args['paramsType'] === 'DIFF') return false;
-      return seen.some((task) => {
-        if (args['paramsType'] === 'FULL') return true;
-        const executors = spec.executors.filter(({ tasks: own }) => matchesAny(own, task));
-        return executors.some(({ args: own }) => own['transferType'] !== 'DIFF');
-      });
+      return tasks
+        .filter((task) => whole(task, args))
+        .map((task) => ({
+          path,
+          expected:
+            task === 'submit_model'
+              ? `tasks without submit_model, whose answer to workflow ${id} is a whole model`
+              : `DIFF updates: paramsType of workflow ${id}, or transferType of its executors`,
+          got: `${filter.use} with whole parameters from ${use}`,
+        }));
     });
-    return sends.map(({ id, use }) => ({
-      path,
-      expected: `DIFF updates: paramsType of workflow ${id}, or transferType of its executors`,
-      got: `${filter.use} with whole parameters from ${use}`,
-    }));
   });
 }
 

@@ -2,6 +2,7 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'c
 import { env as bound } from 'cloudflare:workers';
 import { expect, test } from 'vitest';
 import type { Fault } from '../core/protocol/fault.ts';
+import { LIMITS } from '../core/protocol/limits.ts';
 import { Directory } from './directory.ts';
 import { DirectoryOutbox, type Message } from './directory-outbox.ts';
 import type { DirectoryObject } from './directory-object.ts';
@@ -29,11 +30,18 @@ const withJobs = (
 const rows = (storage: DurableObjectStorage, sql: string) => storage.sql.exec(sql).toArray();
 const unreachable = () => Promise.reject(new Error('unreachable'));
 
-const addJob = (storage: DurableObjectStorage, id: string): void => {
+const addJob = (
+  storage: DurableObjectStorage,
+  id: string,
+  { status = 'RUNNING', deploy = ['@all'] }: { status?: string; deploy?: string[] } = {},
+): void => {
   storage.sql.exec(
     `INSERT INTO jobs (id, name, status, seq, submitted, deploy, state, finished)
-     VALUES (?, 'n', 'RUNNING', 1, 0, '["@all"]', 'ready', 0)`,
+     VALUES (?, 'n', ?, 1, 0, ?, 'ready', ?)`,
     id,
+    status,
+    JSON.stringify(deploy),
+    status.startsWith('FINISHED') ? 1 : 0,
   );
 };
 
@@ -95,6 +103,130 @@ test('a revocation that a job has not heard stays pending, and the alarm brings 
     expect(grant.ok).toBe(true);
     expect(directory.generation('alpha')).toEqual({ generation: 3, status: 'active' });
   });
+});
+
+test('a revocation reaches finished jobs too: unfinished first, the others in pages', async () => {
+  let reachable = true;
+  const told: string[] = [];
+  const jobs = (id: string) => ({
+    revoke: async () => (reachable ? void told.push(id) : unreachable()),
+  });
+  const ids = (letter: string, count: number) =>
+    Array.from({ length: count }, (_, i) => `${letter}${String(i).padStart(4, '0')}`);
+  await withJobs(fresh(), jobs, async (directory, storage) => {
+    enrol(directory, 'alpha');
+    enrol(directory, 'beta');
+    const finished = ids('f', 450);
+    for (const id of finished) addJob(storage, id, { status: 'FINISHED:COMPLETED' });
+    addJob(storage, 'elsewhere', { deploy: ['beta'] });
+    addJob(storage, 'elsewhen', { deploy: ['beta'], status: 'FINISHED:ABORTED' });
+    addJob(storage, 'a-running');
+    expect(await directory.revokeSite('alpha')).toEqual({
+      ok: true,
+      value: { site: 'alpha', pending: [] },
+    });
+    expect(told[0]).toBe('a-running');
+    expect(told.toSorted()).toEqual(['a-running', ...finished]);
+    for (const table of ['outbox', 'revocations']) {
+      expect(rows(storage, `SELECT * FROM ${table}`), table).toEqual([]);
+    }
+
+    // Where one can't be reached, the request tells what is owed, and the alarm brings all of it.
+    told.length = 0;
+    reachable = false;
+    const first = await directory.revokeSite('beta');
+    const pending = first.ok ? first.value.pending : [];
+    expect(pending).toEqual(expect.arrayContaining(['a-running', 'elsewhere', 'f0449']));
+    reachable = true;
+    const owed = 'SELECT site FROM outbox UNION ALL SELECT site FROM revocations';
+    while (rows(storage, owed).length > 0) {
+      expect(await storage.getAlarm()).not.toBeNull();
+      storage.sql.exec('UPDATE outbox SET due = 0');
+      storage.sql.exec('UPDATE revocations SET due = 0');
+      await directory.alarm();
+    }
+    expect(told.toSorted()).toEqual(['a-running', 'elsewhen', 'elsewhere', ...finished].toSorted());
+  });
+});
+
+test('the inbox: jobs that can go on before suspended ones, newer before older', async () => {
+  await withJobs(
+    fresh(),
+    () => ({}),
+    async (directory, storage) => {
+      enrol(directory, 'alpha');
+      const ids = Array.from(
+        { length: LIMITS.inboxJobs + 2 },
+        (_, i) => `j${String(i).padStart(4, '0')}`,
+      );
+      const listed = () => {
+        const inbox = directory.inbox({ role: 'site', name: 'alpha', generation: 1 });
+        return inbox.ok ? inbox.value.jobs.map(({ id }) => id) : [];
+      };
+      const most = ids.slice(0, LIMITS.inboxJobs);
+      for (const id of most) addJob(storage, id);
+      expect(listed()).toEqual(most);
+      const [newest = '', late = ''] = ids.slice(LIMITS.inboxJobs).toReversed();
+      addJob(storage, late, { status: 'SUSPENDED' });
+      expect(listed(), 'a suspended job waits behind those that can go on').toEqual(most);
+      addJob(storage, newest);
+      expect(listed(), 'a hundred older ones do not keep it out').toEqual([
+        ...most.slice(1),
+        newest,
+      ]);
+      storage.sql.exec(`UPDATE jobs SET status = 'SUSPENDED' WHERE id < ?`, late);
+      expect(listed()).toEqual([...most.slice(2), late, newest]);
+    },
+  );
+});
+
+test('a clone is answered again under its key when its source is gone', async () => {
+  const spec = {
+    name: 'n',
+    workflows: [{ id: 'c', use: 'cross-site-eval' }],
+    executors: [{ tasks: ['*'], use: 'add' }],
+  };
+  const jobs = () =>
+    ({
+      spec: async () => ({ ok: true, value: spec }),
+      create: async () => ({ ok: true, value: null }),
+      destroy: async () => null,
+    }) as unknown as Partial<JobStub>;
+  await withJobs(fresh(), jobs, async (directory, storage) => {
+    addJob(storage, 'j1', { status: 'FINISHED:COMPLETED' });
+    const first = await directory.clone('j1', 'key');
+    expect(first).toMatchObject({ ok: true, value: { name: 'n' } });
+    await directory.remove('j1');
+    expect(await directory.clone('j1', 'key')).toEqual(first);
+    expect(await directory.clone('j1', 'other')).toMatchObject({
+      error: { reason: 'not-found' },
+    });
+  });
+});
+
+test('an enrolment asked for again is the same after the key was rotated, and works', async () => {
+  await withJobs(
+    fresh(),
+    () => ({}),
+    async (directory, storage) => {
+      const request = { uses: 1, expiresIn: 60 };
+      const first = directory.enrol(request, 'key');
+      if (!first.ok) throw new Error('no enrolment');
+      const fresh = { ...env, TOKEN_KEY: '22'.repeat(32) };
+      const rotated = new Directory(storage, { ...fresh, TOKEN_KEY_PREVIOUS: env.TOKEN_KEY });
+      expect(rotated.enrol(request, 'key')).toEqual(first);
+      const grant = rotated.register(first.value.token, { name: 'alpha' }, 'key');
+      expect(grant.ok).toBe(true);
+      // With the old key gone nobody can make that token again; the one that was given is still good.
+      const later = new Directory(storage, fresh);
+      expect(later.enrol(request, 'key')).toMatchObject({ error: { reason: 'conflict' } });
+      expect(later.mayEnrol(first.value.token, 'key').ok).toBe(true);
+      expect(later.register(first.value.token, { name: 'alpha' }, 'key')).toMatchObject({
+        ok: true,
+        value: { site: 'alpha' },
+      });
+    },
+  );
 });
 
 test('a removal that fails hides the job at once and is done later', async () => {

@@ -47,10 +47,6 @@ export class DirectoryObject extends DurableObject<Env> implements Omit<Director
     return this.#directory.generation(name);
   }
 
-  async seen(name: string, at: number) {
-    return this.#directory.seen(name, at);
-  }
-
   async submit(spec: unknown, key: string | null) {
     return this.#directory.submit(spec, key);
   }

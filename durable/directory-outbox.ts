@@ -22,7 +22,8 @@ const BATCH = 60;
 
 /**
  * Messages to job objects: a row written in the transaction that decides on it, delivered after, retried by the alarm
- * until the job takes it. Jobs take each idempotently. Messages to one job go one after another.
+ * until the job takes it. Jobs take each idempotently. Messages to one job go one after another. A job's own Outbox is
+ * another thing: there nobody waits for a message's fate, and a newer message replaces an older one.
  */
 export class DirectoryOutbox {
   readonly #storage: DurableObjectStorage;
@@ -79,7 +80,7 @@ export class DirectoryOutbox {
     await Promise.all(Array.from({ length: Math.min(AT_ONCE, left.length) }, worker));
   }
 
-  /** The alarm's work: what is due, then the next alarm. */
+  /** The alarm's work: what is due. */
   async run(now: number): Promise<void> {
     const due = this.#storage.sql
       .exec<{ job: string }>(
@@ -89,15 +90,12 @@ export class DirectoryOutbox {
       )
       .toArray();
     await this.deliverAll(due.map(({ job }) => job));
-    await this.arm();
   }
 
-  /** Sets the alarm for the earliest message, if there is one. */
-  async arm(): Promise<void> {
-    const [row] = this.#storage.sql
+  nextDue(): number | null {
+    return this.#storage.sql
       .exec<{ due: number | null }>('SELECT min(due) AS due FROM outbox')
-      .toArray();
-    if (typeof row?.due === 'number') await this.#storage.setAlarm(row.due);
+      .one().due;
   }
 
   async #drain(job: string): Promise<Result<null, Fault>> {

@@ -22,6 +22,11 @@ const DIRECTORY_MIGRATIONS: readonly (readonly string[])[] = [
        PRIMARY KEY (scope, key)) WITHOUT ROWID`,
     `CREATE INDEX idempotency_expires ON idempotency (expires)`,
   ],
+  [
+    `CREATE TABLE revocations (
+       site TEXT PRIMARY KEY, generation INTEGER NOT NULL, before TEXT NOT NULL, due INTEGER NOT NULL)
+       WITHOUT ROWID`,
+  ],
 ];
 
 /** Brings a directory's storage up to date. */

@@ -2,6 +2,8 @@ import type { InferOutput } from 'valibot';
 import type { SiteCaller } from '../core/protocol/caller.ts';
 import type { Fault } from '../core/protocol/fault.ts';
 import type { JobSummary } from '../core/protocol/job-status.ts';
+import type { JobSpec } from '../core/protocol/job.ts';
+import { LIMITS } from '../core/protocol/limits.ts';
 import type {
   Enrolment,
   EnrolmentRequest,
@@ -20,13 +22,12 @@ import type { Env } from './env.ts';
 import { Idempotency } from './idempotency.ts';
 import { newJobId } from './job-id.ts';
 import { JobIndex } from './job-index.ts';
+import { Revocations } from './revocations.ts';
 import { SiteRegister } from './site-register.ts';
-import { enrolmentToken, hashOf, signSite, tokenKeys, type TokenKeys } from './site-token.ts';
+import { hashOf, signSite, tokenKeys, type TokenKeys } from './site-token.ts';
 import { blobOf, jobOf, type JobChange, type Page, type Standing } from './stubs.ts';
 
 const ADMIN = 'admin';
-/** Jobs that one inbox answer names. */
-const INBOX_JOBS = 100;
 /** A revocation answers after this long, whoever has not been told by then. */
 const REVOKE_WAIT_MS = 10_000;
 
@@ -41,6 +42,7 @@ export class Directory {
   readonly #jobs: JobIndex;
   readonly #idempotency: Idempotency;
   readonly #outbox: DirectoryOutbox;
+  readonly #revocations: Revocations;
 
   constructor(storage: DurableObjectStorage, env: Env) {
     migrate(storage);
@@ -54,6 +56,7 @@ export class Directory {
     this.#outbox = new DirectoryOutbox(storage, env, (job, message, fault) =>
       this.#settled(job, message, fault),
     );
+    this.#revocations = new Revocations(sql, this.#jobs, this.#outbox);
   }
 
   get #keys(): TokenKeys {
@@ -69,16 +72,19 @@ export class Directory {
     request: InferOutput<typeof EnrolmentRequest>,
     key: string | null,
   ): Result<Enrolment, Fault> {
-    const { current } = this.#keys;
+    const keys = this.#keys;
     const now = Date.now();
     const asked = { enrol: request };
     return this.#storage.transactionSync(() => {
       const known = this.#idempotency.recall<Omit<Enrolment, 'token'>>(ADMIN, key, asked, now);
       if (!known.ok) return known;
       if (known.value) {
-        return ok({ ...known.value, token: enrolmentToken(current, known.value.id) });
+        const token = this.#enrolments.tokenOf(known.value.id, keys);
+        if (token !== null) return ok({ ...known.value, token });
+        const detail = 'The key that made this enrolment token is gone; make another one.';
+        return err({ reason: 'conflict', detail });
       }
-      const enrolment = this.#enrolments.create(request, current, now);
+      const enrolment = this.#enrolments.create(request, keys.current, now);
       const { token: _, ...rest } = enrolment;
       this.#idempotency.record(ADMIN, key, asked, rest, now);
       return ok(enrolment);
@@ -126,38 +132,40 @@ export class Directory {
     return this.#sites.standing(name);
   }
 
-  seen(name: string, at: number): void {
-    this.#sites.seen(name, at);
-  }
-
-  /** Writes the new generation and what each unfinished job must be told, then tells them. */
+  /** Writes the new generation and that the jobs must be told, then tells them. */
   async revokeSite(name: string): Promise<Result<Revocation, Fault>> {
     const now = Date.now();
     const known = this.#storage.transactionSync(() => {
       const revoked = this.#sites.revoke(name);
-      if (revoked?.changed) {
-        const { generation } = revoked;
-        for (const job of this.#jobs.unfinished()) {
-          this.#outbox.put(job, { kind: 'revoke', site: name, generation }, now);
-        }
-      }
+      if (revoked?.changed) this.#revocations.begin(name, revoked.generation, now);
       return revoked !== null;
     });
     if (!known) return err({ reason: 'not-found', what: 'site' });
-    await this.#outbox.arm();
-    const told = this.#outbox.deliverAll(this.#outbox.pendingRevocations(name));
+    await this.#arm();
+    const told = this.#tellAll(name);
     await Promise.race([told, new Promise((resolve) => setTimeout(resolve, REVOKE_WAIT_MS))]);
-    return ok({ site: name, pending: this.#outbox.pendingRevocations(name) });
+    return ok({ site: name, pending: this.#revocations.pending(name) });
+  }
+
+  /** Tells page after page, until one has a job that can't be reached: the rest waits for the alarm then. */
+  async #tellAll(site: string): Promise<void> {
+    const next = () =>
+      this.#storage.transactionSync(() => this.#revocations.spread(site, Date.now()));
+    this.#revocations.putOff(site, Date.now());
+    do {
+      await this.#outbox.deliverAll(this.#outbox.pendingRevocations(site));
+      if (this.#outbox.pendingRevocations(site).length > 0) return;
+    } while (next());
   }
 
   submit(spec: unknown, key: string | null): Promise<Result<JobSummary, Fault>> {
-    return this.#create({ submit: spec }, spec, null, key);
+    return this.#create({ submit: spec }, async () => ok(spec), null, key);
   }
 
-  async clone(job: string, key: string | null): Promise<Result<JobSummary, Fault>> {
-    if (this.#jobs.state(job) !== 'ready') return err(noJob);
-    const spec = await jobOf(this.#env, job).spec({ role: ADMIN });
-    return spec.ok ? this.#create({ clone: job }, spec.value, job, key) : spec;
+  clone(job: string, key: string | null): Promise<Result<JobSummary, Fault>> {
+    const source = async (): Promise<Result<JobSpec, Fault>> =>
+      this.#jobs.state(job) === 'ready' ? jobOf(this.#env, job).spec({ role: ADMIN }) : err(noJob);
+    return this.#create({ clone: job }, source, job, key);
   }
 
   jobs(page: Page) {
@@ -179,7 +187,7 @@ export class Directory {
       return state;
     });
     if (known === null) return err(noJob);
-    await this.#outbox.arm();
+    await this.#arm();
     return this.#outbox.deliver(job);
   }
 
@@ -189,7 +197,7 @@ export class Directory {
       return err({ reason: 'unauthorized', detail: 'This site has been revoked.' });
     }
     this.#sites.seen(caller.name, Date.now());
-    const open = this.#jobs.openFor(caller.name, INBOX_JOBS);
+    const open = this.#jobs.openFor(caller.name, LIMITS.inboxJobs);
     const wanted = open.some(({ status }) => status !== 'SUSPENDED');
     return ok({
       jobs: open.map(({ id, name }) => ({ id, name })),
@@ -199,12 +207,20 @@ export class Directory {
 
   /** Sets the alarm again where a crash lost it. */
   rearm(): Promise<void> {
-    return this.#outbox.arm();
+    return this.#arm();
+  }
+
+  async #arm(): Promise<void> {
+    const due = [this.#outbox.nextDue(), this.#revocations.nextDue()].filter((at) => at !== null);
+    if (due.length > 0) await this.#storage.setAlarm(Math.min(...due));
   }
 
   async alarm(): Promise<void> {
     try {
       await this.#outbox.run(Date.now());
+      const site = this.#revocations.due(Date.now());
+      if (site !== null) await this.#tellAll(site);
+      await this.#arm();
     } catch (error) {
       console.error({ message: 'directory alarm', error: String(error) });
       await this.#storage.setAlarm(Date.now() + 1000);
@@ -213,11 +229,11 @@ export class Directory {
 
   /**
    * Admits a spec and makes its job: the row and the message first, then the object, so that a crash between them only
-   * delays. `request` is what an Idempotency-Key stands for.
+   * delays. `request` is what an Idempotency-Key stands for; one that is known needs no spec any more.
    */
   async #create(
     request: unknown,
-    spec: unknown,
+    specOf: () => Promise<Result<unknown, Fault>>,
     clonedFrom: string | null,
     key: string | null,
   ): Promise<Result<JobSummary, Fault>> {
@@ -225,7 +241,9 @@ export class Directory {
     const before = recall();
     if (!before.ok) return before;
     if (before.value) return this.#finish(before.value);
-    const admitted = await admit(spec, CATALOG, (digest) => blobOf(this.#env, digest));
+    const spec = await specOf();
+    if (!spec.ok) return spec;
+    const admitted = await admit(spec.value, CATALOG, (digest) => blobOf(this.#env, digest));
     if (!admitted.ok) return admitted;
     const made = this.#storage.transactionSync((): Result<JobSummary, Fault> => {
       // The same request may have come in again while the blobs were looked at.
@@ -247,7 +265,7 @@ export class Directory {
   /** Delivers a job's creation if that is still owed. */
   async #finish(job: JobSummary): Promise<Result<JobSummary, Fault>> {
     if (this.#jobs.state(job.id) !== 'creating') return ok(job);
-    await this.#outbox.arm();
+    await this.#arm();
     const created = await this.#outbox.deliver(job.id);
     if (!created.ok) return created;
     // The row is gone where another request with this key got the refusal.

@@ -3,9 +3,9 @@ import type { InferOutput } from 'valibot';
 import type { Fault } from '../core/protocol/fault.ts';
 import type { Enrolment, EnrolmentRequest } from '../core/protocol/site.ts';
 import { err, ok, type Result } from '../core/tensors/result.ts';
-import { enrolmentToken, hashOf, type TokenKey } from './site-token.ts';
+import { enrolmentToken, hashOf, type TokenKey, type TokenKeys } from './site-token.ts';
 
-type Row = { id: string; uses: number; used: number; expires: number };
+type Row = { uses: number; used: number; expires: number };
 
 /** An expired enrolment is remembered this long, so that its holder learns why it fails. */
 const REMEMBER_MS = 30 * 86_400_000;
@@ -36,11 +36,18 @@ export class Enrolments {
     return { id, token, uses: request.uses, expires };
   }
 
+  /** The token of an enrolment that is stored, made again; null where the key that made it is gone. */
+  tokenOf(id: string, { current, previous }: TokenKeys): string | null {
+    for (const key of [current, previous]) {
+      const token = key && enrolmentToken(key, id);
+      if (token !== null && this.#row(token)) return token;
+    }
+    return null;
+  }
+
   /** Ok if the token is good for another site; else why not. */
   check(token: string, now: number): Result<null, Fault> {
-    const [row] = this.#sql
-      .exec<Row>('SELECT id, uses, used, expires FROM enrolments WHERE hash = ?', hashOf(token))
-      .toArray();
+    const row = this.#row(token);
     if (!row) return refused('This enrolment token is not known.');
     if (row.expires <= now) return refused('This enrolment token has expired.');
     if (row.used >= row.uses) return refused('This enrolment token has been used up.');
@@ -50,5 +57,11 @@ export class Enrolments {
   /** Counts one use of a token that `check` found good. */
   use(token: string): void {
     this.#sql.exec('UPDATE enrolments SET used = used + 1 WHERE hash = ?', hashOf(token));
+  }
+
+  #row(token: string): Row | undefined {
+    return this.#sql
+      .exec<Row>('SELECT uses, used, expires FROM enrolments WHERE hash = ?', hashOf(token))
+      .toArray()[0];
   }
 }

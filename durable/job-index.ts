@@ -1,9 +1,11 @@
 import { matchesAny } from '../core/protocol/glob.ts';
 import { isFinished, type JobSummary } from '../core/protocol/job-status.ts';
+import { byName } from '../core/protocol/names.ts';
 import type { JobChange, Page } from './stubs.ts';
 
 type Row = { id: string; name: string; status: JobSummary['status']; submitted: number };
-type Open = { id: string; name: string; status: JobSummary['status']; deploy: string };
+type Open = Pick<Row, 'id' | 'name' | 'status'>;
+type Deployed = { id: string; deploy: string };
 
 /** `creating`: its object may not exist yet. `deleting`: it is going, and no longer shown. */
 export type JobState = 'creating' | 'ready' | 'deleting';
@@ -67,23 +69,54 @@ export class JobIndex {
     return { jobs, next: rows.length > limit ? (jobs.at(-1)?.id ?? null) : null };
   }
 
-  unfinished(): string[] {
-    return this.#sql
-      .exec<{ id: string }>(`SELECT id FROM jobs WHERE finished = 0 AND state <> 'deleting'`)
-      .toArray()
-      .map(({ id }) => id);
+  /** Unfinished jobs that deploy to the site. */
+  unfinishedFor(site: string): string[] {
+    const rows = this.#sql.exec<Deployed>(
+      `SELECT id, deploy FROM jobs WHERE finished = 0 AND state <> 'deleting'`,
+    );
+    return [...deployedTo(site, rows)].map(({ id }) => id);
   }
 
-  /** Unfinished jobs that deploy to the site, oldest first. */
-  openFor(site: string, most: number): { id: string; name: string; status: string }[] {
-    const open: { id: string; name: string; status: string }[] = [];
-    const rows = this.#sql.exec<Open>(
-      `SELECT id, name, status, deploy FROM jobs WHERE finished = 0 AND state = 'ready' ORDER BY id`,
-    );
-    for (const { id, name, status, deploy } of rows) {
-      if (open.length === most) break;
-      if (matchesAny(JSON.parse(deploy) as string[], site)) open.push({ id, name, status });
-    }
-    return open;
+  /**
+   * Finished jobs that deploy to the site, newest first, among the `rows` below `before`. `next` goes on below them;
+   * null: that was the last.
+   */
+  finishedFor(
+    site: string,
+    before: string,
+    rows: number,
+  ): { readonly jobs: string[]; readonly next: string | null } {
+    const page = this.#sql
+      .exec<Deployed>(
+        `SELECT id, deploy FROM jobs WHERE finished = 1 AND id < ? AND state <> 'deleting'
+         ORDER BY id DESC LIMIT ?`,
+        before,
+        rows,
+      )
+      .toArray();
+    const jobs = [...deployedTo(site, page)].map(({ id }) => id);
+    return { jobs, next: page.length === rows ? (page.at(-1)?.id ?? null) : null };
   }
+
+  /**
+   * Unfinished jobs that deploy to the site, at most `most`: those that can go on before suspended ones, newer before
+   * older, so that forgotten jobs don't keep a new one out. The chosen come in the order of their making: sites that do
+   * one after another then begin with the same.
+   */
+  openFor(site: string, most: number): Open[] {
+    const open: Open[] = [];
+    const rows = this.#sql.exec<Open & Deployed>(
+      `SELECT id, name, status, deploy FROM jobs WHERE finished = 0 AND state = 'ready'
+       ORDER BY status = 'SUSPENDED', id DESC`,
+    );
+    for (const { id, name, status } of deployedTo(site, rows)) {
+      open.push({ id, name, status });
+      if (open.length === most) break;
+    }
+    return open.toSorted((a, b) => byName(a.id, b.id));
+  }
+}
+
+function* deployedTo<R extends Deployed>(site: string, rows: Iterable<R>): Generator<R> {
+  for (const row of rows) if (matchesAny(JSON.parse(row.deploy) as string[], site)) yield row;
 }

@@ -1,6 +1,7 @@
 import { parseRange } from './content-range.ts';
 import { free } from './chunk-rows.ts';
 import type { OwnedBytes } from './chunk-rows.ts';
+import { namesTag } from './entity-tag.ts';
 import { faultResponse } from './fault-response.ts';
 
 /** Immutable bytes under the name of their digest. */
@@ -11,10 +12,6 @@ export interface Servable {
   /** Bytes [start, end) as a stream; asked at most once, and not for HEAD. */
   readonly stream: (start: number, end: number) => ReadableStream | Promise<ReadableStream>;
 }
-
-/** Whether an `If-None-Match` or `If-Range` list names this entity tag. */
-const names = (header: string, etag: string): boolean =>
-  header.split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag);
 
 /** Answers GET or HEAD: strong ETag, If-None-Match (304), one Range (206; 416 as a Fault), If-Range. */
 export const serveBytes = async (
@@ -27,8 +24,9 @@ export const serveBytes = async (
     'accept-ranges': 'bytes',
     'cache-control': 'private, no-cache',
   });
-  const known = asked.get('if-none-match');
-  if (known !== null && names(known, etag)) return new Response(null, { status: 304, headers });
+  if (namesTag(asked.get('if-none-match'), etag)) {
+    return new Response(null, { status: 304, headers });
+  }
   const ifRange = asked.get('if-range');
   const ranged = ifRange === null || ifRange.trim() === etag;
   const span = parseRange(ranged ? asked.get('range') : null, bytes);

@@ -73,6 +73,7 @@ export class SiteRegister {
     return { generation, changed: true };
   }
 
+  /** It asked for its inbox. */
   seen(name: string, at: number): void {
     this.#sql.exec(
       'UPDATE sites SET last_seen = ?1 WHERE name = ?2 AND coalesce(last_seen, 0) < ?1 - ?3',

@@ -49,7 +49,7 @@ export interface JobStub extends Fetches {
     caller: Caller,
     query: MetricsQuery,
   ): Answered<{ metrics: AnalyticsRecord[]; next: number | null }>;
-  abort(caller: Caller): Answered<unknown>;
+  abort(caller: Caller): Answered<JobView>;
   resume(caller: Caller): Answered<JobView>;
   destroy(): Promise<unknown>;
   revoke(site: string, generation: number): Promise<unknown>;
@@ -95,7 +95,6 @@ export interface DirectoryStub {
   sites(page: Page): Answered<{ sites: SiteSummary[]; next: string | null }>;
   revokeSite(name: string): Answered<Revocation>;
   generation(name: string): Promise<Standing | null>;
-  seen(name: string, at: number): Promise<void>;
   submit(spec: unknown, key: string | null): Answered<JobSummary>;
   clone(job: string, key: string | null): Answered<JobSummary>;
   jobs(page: Page): Answered<{ jobs: JobSummary[]; next: string | null }>;

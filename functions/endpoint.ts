@@ -17,7 +17,7 @@ import type { Env } from '../durable/env.ts';
 import { JOB_ID_PATTERN } from '../durable/job-id.ts';
 import type { Answered } from '../durable/stubs.ts';
 import { readJson } from './json-body.ts';
-import { authenticate } from './middleware/auth.ts';
+import { authenticate, type Identity, mustStand } from './middleware/auth.ts';
 import { Refusal } from './problem.ts';
 
 export type AppEnv = { Bindings: Env; Variables: { requestId: string } };
@@ -68,15 +68,15 @@ export function endpoint<K extends RouteId>(
     if (c.req.raw.method === 'HEAD' && !route.head) {
       throw new Refusal({ reason: 'method-not-allowed', allow: allowed(route.path) });
     }
-    const caller = await authorise(c, route);
-    const params = c.req.param();
-    checkParams(params, route);
-    const query = readQuery(c, route);
-    const key = route.idempotent ? readKey(c) : null;
-    const body =
-      route.body && !isMedia(route.body)
-        ? await readBody(c, route, route.body, unchecked)
-        : undefined;
+    const caller = route.who.length > 0 ? await authenticate(c.req.raw, c.env) : null;
+    let read: Awaited<ReturnType<typeof readRequest>>;
+    try {
+      read = await readRequest(c, route, caller, unchecked);
+    } catch (error) {
+      // An object that is called checks the token itself; who gets no further must not learn more than that it is void.
+      if (caller?.role === 'site') await mustStand(c.env, caller);
+      throw error;
+    }
     const reply = (status: number, value: unknown, own: Record<string, string> = {}) => {
       const headers = { 'x-request-id': c.get('requestId'), ...own };
       return value === null
@@ -84,7 +84,7 @@ export function endpoint<K extends RouteId>(
         : Response.json(value, { status, headers: { 'cache-control': 'no-store', ...headers } });
     };
     // The route's description was followed step by step: what it says of types holds.
-    const ask = { c, env: c.env, caller, params, query, body, key, reply };
+    const ask = { c, env: c.env, caller, reply, ...read };
     return handle(ask as unknown as Ask<Routes[K]>);
   });
 }
@@ -96,14 +96,33 @@ export function allowed(path: string): readonly string[] {
   return here.flatMap(({ methods, head }) => [...methods, ...(head ? ['HEAD'] : [])]);
 }
 
-async function authorise(c: Context<AppEnv>, { who }: Route) {
-  if (who.length === 0) return null;
-  const caller = await authenticate(c.req.raw, c.env);
-  if (who.includes(caller.role)) return caller;
-  const wanted = who.map((role) => (role === 'admin' ? 'the admin' : `a ${role}`)).join(' or ');
+async function readRequest(
+  c: Context<AppEnv>,
+  route: Route,
+  caller: Identity | null,
+  unchecked: boolean,
+) {
+  if (caller) checkRole(caller, route);
+  const params = c.req.param();
+  checkParams(params, route);
+  const query = readQuery(c, route);
+  const key = route.idempotent ? readKey(c) : null;
+  const body =
+    route.body && !isMedia(route.body)
+      ? await readBody(c, route, route.body, unchecked)
+      : undefined;
+  return { params, query, key, body };
+}
+
+/** Whose token, in words. */
+const OWNER = { admin: "the admin's", site: "a site's", enrolment: 'an enrolment' } as const;
+
+function checkRole({ role }: Identity, { who }: Route): void {
+  if (who.includes(role)) return;
+  const wanted = who.map((one) => OWNER[one]).join(' or ');
   throw new Refusal({
     reason: 'forbidden',
-    detail: `This is for ${wanted.replace('a enrol', 'an enrol')} token, not ${caller.role}'s.`,
+    detail: `This takes ${wanted} token, not ${OWNER[role]}.`,
   });
 }
 
@@ -148,11 +167,14 @@ function readKey(c: Context<AppEnv>): string | null {
 
 async function readBody(c: Context<AppEnv>, route: Route, schema: Schema, unchecked: boolean) {
   const given = await readJson(c.req.raw, route.maxBody ?? LIMITS.jsonBytes);
-  const value = checked(schema, given ?? {});
-  if (given === undefined && !value.ok) {
-    throw new Refusal({ reason: 'malformed', detail: 'The request has no body; JSON is needed.' });
+  const none = { reason: 'malformed', detail: 'The request has no body; JSON is needed.' } as const;
+  if (unchecked) {
+    if (given === undefined) throw new Refusal(none);
+    return given;
   }
-  if (value.ok || unchecked) return unchecked ? given : value.ok && value.value;
+  const value = checked(schema, given ?? {});
+  if (value.ok) return value.value;
+  if (given === undefined) throw new Refusal(none);
   throw new Refusal({
     reason: 'invalid',
     code: 'INVALID_BODY',

@@ -4,9 +4,6 @@ import { Body } from '../durable/body.ts';
 import { LIMITS } from '../core/protocol/limits.ts';
 import { Refusal } from './problem.ts';
 
-/** Deeper JSON is an attack on recursion, not a document of ours. */
-const DEPTH = 64;
-
 const malformed = (detail: string, errors?: readonly FieldError[]): Refusal =>
   new Refusal({ reason: 'malformed', detail, ...(errors ? { errors } : {}) });
 
@@ -48,7 +45,9 @@ async function parse(request: Request, body: Body, limit: number): Promise<unkno
   } catch {
     throw malformed('The body is not UTF-8.');
   }
-  if (depthOf(text) > DEPTH) throw malformed(`The body is nested more than ${DEPTH} levels deep.`);
+  if (depthOf(text) > LIMITS.jsonDepth) {
+    throw malformed(`The body is nested more than ${LIMITS.jsonDepth} levels deep.`);
+  }
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -1,6 +1,7 @@
-import * as v from 'valibot';
+import type * as v from 'valibot';
 import type { FieldError } from '../protocol/fault.ts';
-import { err, ok } from '../tensors/result.ts';
+import { checked } from '../protocol/field-errors.ts';
+import { ok } from '../tensors/result.ts';
 import type { Result } from '../tensors/result.ts';
 import type { Filter, FilterKind } from './filter.ts';
 
@@ -11,23 +12,17 @@ export interface DefinedFilter extends FilterKind {
 }
 
 /** Describes a filter: what it is, what arguments it accepts, and how they make one. */
-export const defineFilter = <Schema extends v.GenericSchema, Plan>(
+export const defineFilter = <Args, Plan>(
   kind: FilterKind,
-  args: Schema,
-  make: (args: v.InferOutput<Schema>) => Omit<Filter<Plan>, 'name' | 'needs'>,
+  args: v.GenericSchema<unknown, Args>,
+  make: (args: Args) => Omit<Filter<Plan>, 'name' | 'needs'>,
 ): DefinedFilter => ({
   ...kind,
   make(given) {
-    const parsed = v.safeParse(args, given);
-    if (!parsed.success) return err(parsed.issues.map(toFieldError));
+    const parsed = checked(args, given);
+    if (!parsed.ok) return parsed;
     const { name, needs } = kind;
     // The plan's type is the filter's own affair: the chain only carries it from `scan` to `map`.
-    return ok({ name, needs, ...make(parsed.output) });
+    return ok({ name, needs, ...make(parsed.value) });
   },
-});
-
-const toFieldError = (issue: v.BaseIssue<unknown>): FieldError => ({
-  path: v.getDotPath(issue) ?? '',
-  expected: issue.kind === 'schema' ? (issue.expected ?? 'another value') : issue.message,
-  got: issue.received,
 });

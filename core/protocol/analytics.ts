@@ -14,7 +14,10 @@ const AnalyticsType = v.picklist([
 
 const Value = v.union([
   v.pipe(v.number(), v.finite()),
-  v.pipe(v.string(), v.maxLength(4096)),
+  v.pipe(
+    v.string(),
+    v.maxLength(LIMITS.metricTextLength, `at most ${LIMITS.metricTextLength} characters`),
+  ),
   v.boolean(),
   v.record(v.string(), v.pipe(v.number(), v.finite())),
 ]);
@@ -22,7 +25,11 @@ const Value = v.union([
 /** One logged value. `seq` is the site's own counter: a repeated (site, seq) is dropped. */
 export const AnalyticsEntry = v.strictObject({
   seq: v.pipe(v.number(), v.integer(), v.minValue(0)),
-  key: v.pipe(v.string(), v.minLength(1), v.maxLength(LIMITS.metricKeyLength)),
+  key: v.pipe(
+    v.string(),
+    v.minLength(1),
+    v.maxLength(LIMITS.metricKeyLength, `at most ${LIMITS.metricKeyLength} characters`),
+  ),
   value: Value,
   type: v.optional(AnalyticsType, 'SCALAR'),
   step: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),

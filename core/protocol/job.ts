@@ -4,11 +4,15 @@ import { LIMITS } from './limits.ts';
 import { ManifestSchema } from './manifest.ts';
 import { Digest, Id, JobName, SiteName } from './names.ts';
 
-const Pattern = v.pipe(v.string(), v.minLength(1), v.maxLength(128));
+const Pattern = v.pipe(
+  v.string(),
+  v.minLength(1, 'at least 1 character'),
+  v.maxLength(LIMITS.patternLength, `at most ${LIMITS.patternLength} characters`),
+);
 const Patterns = v.pipe(
   v.array(Pattern),
   v.minLength(1, 'at least one pattern'),
-  v.maxLength(1000),
+  v.maxLength(LIMITS.patterns, `at most ${LIMITS.patterns} patterns`),
 );
 /** Arguments of a named component: checked by the component's own schema at submission. */
 const Args = v.record(v.string(), v.unknown());
@@ -62,14 +66,17 @@ export const JobSpec = v.strictObject({
   workflows: v.pipe(
     v.array(WorkflowSpec),
     v.minLength(1, 'at least one workflow'),
-    v.maxLength(64),
+    v.maxLength(LIMITS.workflows, `at most ${LIMITS.workflows} workflows`),
   ),
   executors: v.pipe(
     v.array(ExecutorSpec),
     v.minLength(1, 'at least one executor'),
-    v.maxLength(256),
+    v.maxLength(LIMITS.executors, `at most ${LIMITS.executors} executors`),
   ),
-  filters: v.optional(v.pipe(v.array(FilterSpec), v.maxLength(256)), []),
+  filters: v.optional(
+    v.pipe(v.array(FilterSpec), v.maxLength(LIMITS.filters, `at most ${LIMITS.filters} filters`)),
+    [],
+  ),
 });
 export type JobSpec = v.InferOutput<typeof JobSpec>;
 /** A spec before defaults are filled in: what a person writes. */

@@ -21,12 +21,26 @@ export const LIMITS = {
   tensorNameLength: 256,
   /** A job spec in JSON: manifests of a few hundred tensors fit; programs are blobs. */
   specBytes: MiB,
+  /** Workflows of one job, one after another. With the next three it bounds the pairs that admission compares. */
+  workflows: 64,
+  /** Executors of one job, the first that matches wins. */
+  executors: 256,
+  /** Filters of one job, all that match apply. */
+  filters: 256,
+  /** Globs in one list, of sites or tasks. */
+  patterns: 1000,
+  /** A glob, in UTF-16 units: twice a site's name, for a site's name and a few stars. */
+  patternLength: 128,
   /** Any other JSON body. */
   jsonBytes: 256 * KiB,
+  /** How deep a JSON body nests: everything behind the parser may recurse, and our documents nest eight deep. */
+  jsonDepth: 64,
   /** Entries in one metrics batch: one transaction. */
   metricsBatch: 1000,
   /** Metric key, in UTF-16 units. */
   metricKeyLength: 128,
+  /** Text as a metric's value, in UTF-16 units: a line of a log, not a file. */
+  metricTextLength: 4096,
   /** Metric entries kept a job; older ones go and leave a visible gap. */
   metricsKept: 100_000,
   /** Event rows kept a job; a reader who resumes before the oldest sees a `gap` event. */
@@ -65,8 +79,14 @@ export const LIMITS = {
   idempotencyMS: 24 * 3600 * 1000,
   /** Idempotency-Key, in UTF-16 units. */
   idempotencyKeyLength: 255,
-  /** A longer job name is refused. */
+  /** A job's name, in UTF-16 units: it stands in lists, which show a line of it. */
   jobNameLength: 128,
+  /** Jobs that one inbox answer names: a site takes up a few at once, and a poll of each is a request. */
+  inboxJobs: 100,
+  /** Sites that one enrolment token may enrol: the million that the design looks to. */
+  enrolmentUses: 1_000_000,
+  /** How long an enrolment token may last: whoever finds an older one must not get in. */
+  enrolmentS: 365 * 86_400,
   /** FLARE's meta.NUM_STEPS_CURRENT_ROUND above this is a mistake, not a weight. */
   stepsPerRound: 1e9,
   /** Rounds of one workflow. */

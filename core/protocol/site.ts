@@ -1,12 +1,16 @@
 import * as v from 'valibot';
+import { LIMITS } from './limits.ts';
 import { SiteName } from './names.ts';
 
 /** Body of POST /v1/enrolments. */
 export const EnrolmentRequest = v.strictObject({
-  uses: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1_000_000)), 1),
+  uses: v.optional(
+    v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(LIMITS.enrolmentUses)),
+    1,
+  ),
   /** Seconds. */
   expiresIn: v.optional(
-    v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(365 * 86400)),
+    v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(LIMITS.enrolmentS)),
     7 * 86400,
   ),
 });
@@ -34,11 +38,12 @@ export const SiteSummary = v.object({
   status: v.picklist(['active', 'revoked']),
   generation: v.number(),
   enrolled: v.number(),
+  /** When it last asked for its inbox; a job's view tells when it was last seen there. */
   lastSeen: v.nullable(v.number()),
   capabilities: v.record(v.string(), v.union([v.string(), v.number(), v.boolean()])),
 });
 export type SiteSummary = v.InferOutput<typeof SiteSummary>;
 
-/** Answer of DELETE /v1/sites/:name: jobs that could not be told yet are in `pending` (202). */
+/** Answer of DELETE /v1/sites/:name: jobs that could not be told yet are in `pending` (202), of very many the first. */
 export const Revocation = v.object({ site: v.string(), pending: v.array(v.string()) });
 export type Revocation = v.InferOutput<typeof Revocation>;

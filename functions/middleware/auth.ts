@@ -1,5 +1,6 @@
-import type { Caller } from '../../core/protocol/caller.ts';
+import type { Caller, SiteCaller } from '../../core/protocol/caller.ts';
 import type { Env } from '../../durable/env.ts';
+import { VOID_TOKEN } from '../../durable/gate.ts';
 import { looksLikeEnrolment, sameText, tokenKeys, verifySite } from '../../durable/site-token.ts';
 import { directoryOf } from '../../durable/stubs.ts';
 import { Refusal } from '../problem.ts';
@@ -24,4 +25,11 @@ export async function authenticate(request: Request, env: Env): Promise<Identity
   }
   if (env.ADMIN_TOKEN && sameText(token, env.ADMIN_TOKEN)) return { role: 'admin' };
   throw refused('This token is not known.');
+}
+
+/** Throws a Refusal where a site's token is void: the site was revoked or enrolled anew. Takes a visit to the directory. */
+export async function mustStand(env: Env, { name, generation }: SiteCaller): Promise<void> {
+  const known = await directoryOf(env).generation(name);
+  if (known?.status === 'active' && known.generation === generation) return;
+  throw new Refusal(VOID_TOKEN);
 }
