@@ -61,7 +61,7 @@ export class BytesObject extends DurableObject<BenchEnv> {
   async #fold(uploads: string[], base: string): Promise<Response> {
     const replies = uploads.map((upload, i) => ({ site: `s${i}`, weight: i + 1, upload }));
     const outputs = [{ key: 'global', use: 'mean', replies }];
-    this.#folding.open('t', { base, paramsType: 'FULL', partial: false, outputs });
+    this.#folding.open('t', { base, paramsType: 'FULL', outputs });
     for (;;) {
       const step = this.#storage.transactionSync(() => this.#folding.step('t'));
       if (step.state !== 'more') {

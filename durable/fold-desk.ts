@@ -53,18 +53,16 @@ export class FoldDesk {
       };
     }
     if (results.kind === 'fold') {
-      const { use, partial } = results.fold;
+      const { use } = results.fold;
       folding.open(task.id, {
         base,
         paramsType: task.params ?? 'FULL',
-        partial,
         outputs: [{ key: 'model', use, replies: staged }],
       });
     } else {
       folding.open(task.id, {
         base,
         paramsType: 'FULL',
-        partial: false,
         outputs: staged.map((reply) => ({ key: reply.site, use: 'keep', replies: [reply] })),
       });
     }

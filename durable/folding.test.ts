@@ -1,6 +1,7 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { Aggregator } from '../core/aggregators/aggregator.ts';
 import { findAggregator } from '../core/aggregators/registry.ts';
+import type { ParamsType } from '../core/protocol/fl-model.ts';
 import { MiB } from '../core/protocol/limits.ts';
 import { decode, encode } from '../core/tensors/safetensors.ts';
 import type { Tensor, Tensors } from '../core/tensors/tensor.ts';
@@ -14,7 +15,7 @@ import {
   submit,
 } from '../tests/workerd/bytes-room.ts';
 import type { Room } from '../tests/workerd/bytes-room.ts';
-import type { FoldRequest, FoldState } from './folding.ts';
+import type { FoldState } from './folding.ts';
 
 const finish = ({ folding, storage }: Room, task = 't'): FoldState => {
   for (;;) {
@@ -44,10 +45,13 @@ const fold = async (
   room: Room,
   model: Tensors,
   updates: readonly Update[],
-  { use = 'mean', ...options }: Partial<Omit<FoldRequest, 'outputs'>> & { use?: string } = {},
+  {
+    use = 'mean',
+    paramsType = 'FULL',
+    partial = false,
+  }: { paramsType?: ParamsType; partial?: boolean; use?: string } = {},
 ): Promise<FoldState> => {
   const base = await importTensors(room, model);
-  const { paramsType = 'FULL', partial = false } = options;
   const replies = [];
   for (const { site, weight, tensors } of updates) {
     const file = resultFile(tensors, { params_type: paramsType });
@@ -57,7 +61,7 @@ const fold = async (
       upload: await submit(room, site, file, ruleFor(base, { partial })),
     });
   }
-  room.folding.open('t', { base, paramsType, partial, outputs: [{ key: 'global', use, replies }] });
+  room.folding.open('t', { base, paramsType, outputs: [{ key: 'global', use, replies }] });
   return finish(room);
 };
 
@@ -236,7 +240,7 @@ test('keep makes a model of each site, bit for bit', async () => {
       outputs.push({ key: site, use: 'keep', replies: [{ site, weight: 1, upload }] });
     }
     outputs.push({ key: 'c', use: 'keep', replies: [] });
-    room.folding.open('t', { base, paramsType: 'FULL', partial: false, outputs });
+    room.folding.open('t', { base, paramsType: 'FULL', outputs });
     const state = finish(room);
     expect(digestOf(state, 'c')).toBe('none');
     for (const [i, site] of ['a', 'b'].entries()) {
@@ -324,7 +328,7 @@ test('an aggregator with a scan sees all before it folds', async () => {
 test('a fold in many slices: evicted or rolled back between all of them, the digest is the same', async () => {
   const rows = 7;
   const sites = 3;
-  const sliceBytes = 5 * MiB; // two rows of three sites
+  const sliceBytes = 7 * MiB; // two rows of three sites
   const model = new Map([['w', f32([(rows * MiB) / 4], noise(0, (rows * MiB) / 4))]]);
   const update = resultFile(new Map([['w', f32([(rows * MiB) / 4], noise(1, (rows * MiB) / 4))]]));
   const run = async (between: (room: ReturnType<typeof newRoom>) => Promise<void>) => {
@@ -341,7 +345,7 @@ test('a fold in many slices: evicted or rolled back between all of them, the dig
         });
       }
       const outputs = [{ key: 'global', use: 'mean', replies }];
-      now.folding.open('t', { base, paramsType: 'FULL', partial: false, outputs });
+      now.folding.open('t', { base, paramsType: 'FULL', outputs });
     });
     for (let slices = 1; ; slices++) {
       const state = await room.use(({ folding, storage }) =>
@@ -387,7 +391,6 @@ test('in one object, a slice that was rolled back does not spoil the next', asyn
       room.folding.open(task, {
         base,
         paramsType: 'FULL',
-        partial: false,
         outputs: [{ key: 'global', use: 'mean', replies }],
       });
     }
@@ -408,5 +411,144 @@ test('in one object, a slice that was rolled back does not spoil the next', asyn
         break;
       }
     }
+  });
+});
+
+/** Folds in slices and gives the digest, and how many bytes of uploads each slice has read. */
+const measured = async (
+  room: ReturnType<typeof newRoom>,
+  between: () => Promise<void> = async () => {},
+): Promise<{ digest: string; reads: number[] }> => {
+  for (const reads: number[] = []; ;) {
+    const state = await room.use(({ folding, storage, results }) => {
+      const read = vi.spyOn(results, 'read');
+      const step = storage.transactionSync(() => folding.step('t'));
+      reads.push(read.mock.calls.reduce((sum, [, , length]) => sum + length, 0));
+      return step;
+    });
+    if (state.state !== 'more') return { digest: digestOf(state), reads };
+    await between();
+  }
+};
+
+/** Opens a fold of the mean of these updates. */
+const open = (room: ReturnType<typeof newRoom>, model: Tensors, updates: readonly Tensors[]) =>
+  room.use(async (now) => {
+    const base = await importTensors(now, model);
+    const replies = [];
+    for (const [i, tensors] of updates.entries()) {
+      const site = `s${String(i).padStart(3, '0')}`;
+      const upload = await submit(now, site, resultFile(tensors), ruleFor(base, { partial: true }));
+      replies.push({ site, weight: 1 + (i % 3), upload });
+    }
+    const outputs = [{ key: 'global', use: 'mean', replies }];
+    now.folding.open('t', { base, paramsType: 'FULL', outputs });
+  });
+
+test('a slice is so many bytes of input however many sites there are, and no bit depends on it', async () => {
+  const size = MiB / 4 + 11; // two rows
+  const sites = 23;
+  const model = new Map([['w', f32([size], noise(0, size))]]);
+  const updates = Array.from({ length: sites }, (_, i) => new Map([['w', f32([size], noise(i + 1, size))]]));
+  const whole = newRoom();
+  await open(whole, model, updates);
+  const one = await measured(whole);
+  expect(one.reads).toHaveLength(1);
+  for (const evict of [false, true]) {
+    const room = newRoom({ sliceBytes: 4 * MiB });
+    await open(room, model, updates);
+    const many = await measured(room, async () => (evict ? room.evict() : undefined));
+    expect(many.digest).toBe(one.digest);
+    expect(Math.max(...many.reads)).toBeLessThanOrEqual(4 * MiB);
+    expect(many.reads.length).toBe(6); // 23 MiB in fours, then the little of the second row
+    await room.use(({ folding, results, rows }) => {
+      folding.drop('t');
+      results.release('t');
+      while (rows.sweep());
+      expect(rows.held()).toBeLessThan(3 * MiB); // the two models: no sums are left
+    });
+  }
+});
+
+test('many small tensors of many sites: each row of an upload is read once', async () => {
+  const names = Array.from({ length: 60 }, (_, i) => `t${i}`);
+  const tensorsOf = (seed: number, keep: (i: number) => boolean): Tensors =>
+    new Map<string, Tensor>(
+      names.flatMap((name, i) => (keep(i) ? [[name, f32([500], noise(seed + i, 500))]] : [])),
+    );
+  // All but the last send every tensor; the last leaves out every third: as many pieces as patterns alternate.
+  const sites = 40;
+  const updates = Array.from({ length: sites }, (_, i) =>
+    tensorsOf(i * 100, (n) => i < sites - 1 || n % 3 !== 0),
+  );
+  const room = newRoom();
+  await open(room, tensorsOf(7, () => true), updates);
+  const { digest, reads } = await measured(room);
+  const uploaded = updates.reduce((sum, tensors) => sum + tensors.size * 2000, 0);
+  expect(reads).toEqual([uploaded]);
+  const result = await room.use((now) => read(now, digest));
+  const named = updates.map((tensors, i) => ({ site: `s${String(i).padStart(3, '0')}`, weight: 1 + (i % 3), tensors }));
+  for (const [i, name] of names.entries()) {
+    expect(values(result, name)).toEqual(expected(i % 3 === 0 ? named.slice(0, -1) : named, name));
+  }
+});
+
+test("keep hands over an upload's own rows where its tensors lie as in the model", async () => {
+  await newRoom().use(async (room) => {
+    const size = MiB / 4 + 1;
+    const model = new Map([['w', f32([size], noise(0, size))], ['b', f32([2], [1, 2])]]);
+    const base = await importTensors(room, model);
+    const sent = new Map([['w', f32([size], noise(1, size))], ['b', f32([2], [3, 4])]]);
+    const same = await submit(room, 'a', resultFile(sent), ruleFor(base));
+    const turned = await submit(room, 'b', resultFile(new Map([...sent].reverse())), ruleFor(base));
+    const held = room.rows.held();
+    const outputs = [
+      { key: 'a', use: 'keep', replies: [{ site: 'a', weight: 1, upload: same }] },
+      { key: 'b', use: 'keep', replies: [{ site: 'b', weight: 1, upload: turned }] },
+    ];
+    const bytes = 4 * size + 8;
+    room.folding.open('t', { base, paramsType: 'FULL', outputs });
+    const state = finish(room);
+    expect(digestOf(state, 'a')).toBe(sha256Of(encode(sent)));
+    expect(digestOf(state, 'b')).toBe(digestOf(state, 'a'));
+    room.folding.drop('t');
+    room.results.release('t');
+    while (room.rows.sweep());
+    expect(room.rows.held()).toBeLessThan(held - bytes + 1000);
+    expect(values(await read(room, digestOf(state, 'a')), 'b')).toEqual([3, 4]);
+  });
+});
+
+test('keep needs no room for uploads that lie as the model does', async () => {
+  const size = MiB / 4;
+  const tensors = (seed: number) => new Map([['w', f32([size], noise(seed, size))]]);
+  await newRoom({ capacity: 3.5 * MiB }).use(async (room) => {
+    const base = await importTensors(room, tensors(0));
+    const outputs = [];
+    for (const [i, site] of ['a', 'b'].entries()) {
+      const upload = await submit(room, site, resultFile(tensors(i + 1)), ruleFor(base));
+      outputs.push({ key: site, use: 'keep', replies: [{ site, weight: 1, upload }] });
+    }
+    room.folding.open('t', { base, paramsType: 'FULL', outputs });
+    const state = finish(room);
+    room.results.release('t');
+    while (room.rows.sweep());
+    expect(digestOf(state, 'b')).toBe(sha256Of(encode(tensors(2))));
+    expect(values(await read(room, digestOf(state, 'b')), 'w')).toEqual([...noise(2, size)]);
+  });
+});
+
+test('an abort in the middle of keep leaves the uploads to their owner', async () => {
+  const size = (3 * MiB) / 4;
+  await newRoom({ sliceBytes: MiB }).use(async (room) => {
+    const tensors = new Map([['w', f32([size], noise(1, size))]]);
+    const base = await importTensors(room, new Map([['w', f32([size], noise(0, size))]]));
+    const upload = await submit(room, 'a', resultFile(tensors), ruleFor(base));
+    const outputs = [{ key: 'a', use: 'keep', replies: [{ site: 'a', weight: 1, upload }] }];
+    room.folding.open('t', { base, paramsType: 'FULL', outputs });
+    expect(room.folding.step('t')).toEqual({ state: 'more' });
+    room.folding.drop('t');
+    while (room.rows.sweep());
+    expect(room.results.read(upload, 2 * MiB, 4)).toHaveLength(4);
   });
 });

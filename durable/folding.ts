@@ -1,4 +1,3 @@
-import type { Hash } from 'node:crypto';
 import type { Aggregator } from '../core/aggregators/aggregator.ts';
 import type { Kernel } from '../core/aggregators/kernel.ts';
 import { findAggregator } from '../core/aggregators/registry.ts';
@@ -12,22 +11,25 @@ import type { Layout } from '../core/tensors/layout.ts';
 import { free } from './chunk-rows.ts';
 import type { ChunkRows } from './chunk-rows.ts';
 import { digestOf, sha256 } from './digest.ts';
-import { foldCell, scanCell } from './fold-cell.ts';
 import type { Cells } from './fold-cell.ts';
+import { foldSlice } from './fold-slice.ts';
+import type { FoldFailure, Progress, Work } from './fold-slice.ts';
 import { keep } from './keep.ts';
 import type { ModelStore } from './model-store.ts';
 import type { ResultStore } from './result-store.ts';
 import { RowCache } from './row-cache.ts';
-import { firstNonFinite, sameTable } from './spans.ts';
+import { sameTable } from './spans.ts';
 
 /** SQL of the tables that Folding owns (beside CHUNK_TABLES). */
 export const FOLD_TABLES: readonly string[] = [
   `CREATE TABLE IF NOT EXISTS folds (
-    task TEXT PRIMARY KEY, base TEXT NOT NULL, params_type TEXT NOT NULL, partial INTEGER NOT NULL) WITHOUT ROWID`,
-  // One model to be made. `cell`: rows done in this pass; `plan`: what the aggregator's scan has found.
+    task TEXT PRIMARY KEY, base TEXT NOT NULL, params_type TEXT NOT NULL) WITHOUT ROWID`,
+  // One model to be made. `cell`: rows done in this pass; `site`: sites added to the next one, their sums in the run `sums`;
+  // `plan`: what the aggregator's scan has found.
   `CREATE TABLE IF NOT EXISTS fold_outputs (
     task TEXT NOT NULL, n INTEGER NOT NULL, key TEXT NOT NULL, use TEXT NOT NULL, replies TEXT NOT NULL,
-    pass TEXT NOT NULL, cell INTEGER NOT NULL, plan TEXT, run INTEGER, digest TEXT, PRIMARY KEY (task, n))`,
+    pass TEXT NOT NULL, cell INTEGER NOT NULL, site INTEGER NOT NULL, sums INTEGER, plan TEXT, run INTEGER,
+    digest TEXT, PRIMARY KEY (task, n))`,
 ];
 
 /** A model to be made of sites' uploads. */
@@ -46,7 +48,6 @@ export interface FoldRequest {
   /** Digest of the model that the sites received. */
   readonly base: string;
   readonly paramsType: ParamsType;
-  readonly partial: boolean;
   readonly outputs: readonly FoldOutput[];
 }
 
@@ -54,7 +55,7 @@ export interface FoldRequest {
 export type FoldState =
   | { readonly state: 'more' }
   | { readonly state: 'done'; readonly models: Readonly<Record<string, ModelRef | null>> }
-  | { readonly state: 'failed'; readonly reason: string; readonly tensor?: string };
+  | FoldFailure;
 
 interface Parts {
   readonly sql: SqlStorage;
@@ -67,7 +68,7 @@ interface Parts {
   readonly sliceBytes?: number;
 }
 
-type FoldRow = { base: string; params_type: ParamsType; partial: number };
+type FoldRow = { base: string; params_type: ParamsType };
 type OutputRow = {
   n: number;
   key: string;
@@ -75,47 +76,40 @@ type OutputRow = {
   replies: string;
   pass: 'scan' | 'fold' | 'done';
   cell: number;
+  site: number;
+  sums: number | null;
   plan: string | null;
   run: number | null;
   digest: string | null;
 };
 
-/** What a slice has in memory and the next one need not build again. */
-interface Work {
-  readonly task: string;
-  readonly n: number;
-  readonly run: number | null;
-  readonly cells: Cells;
-  readonly header: Uint8Array;
-  readonly hash: Hash;
-  /** Rows hashed. */
-  hashed: number;
-}
-
 /**
- * Makes models of uploads, row by row over the base model's layout, in slices of LIMITS.foldSliceBytes of input (one row
- * of all sites at least). All state is in rows: after an eviction, or a rolled back turn, the next slice goes on, hashing
+ * Makes models of uploads, row by row over the base model's layout, in slices of LIMITS.foldSliceBytes of input: a row of
+ * more sites than that is made over several slices, its sums put aside in between (where the aggregator has `batches`;
+ * without, a slice is a row of all sites at least). All state is in rows: after an eviction, or a rolled back turn, the next slice goes on, hashing
  * the finished rows again. Sites are taken in byte order of their names: the same uploads give the same bytes.
  */
 export class Folding {
   readonly #parts: Parts;
   readonly #find: (name: string) => Aggregator | undefined;
+  readonly #sliceBytes: number;
   #work: Work | undefined;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#sliceBytes = parts.sliceBytes ?? LIMITS.foldSliceBytes;
     this.#find = (name) => (name === keep.name ? keep : (parts.find ?? findAggregator)(name));
   }
 
   /** Begins a task's fold. Its uploads must stay until it is done. */
-  open(task: string, { base, paramsType, partial, outputs }: FoldRequest): void {
+  open(task: string, { base, paramsType, outputs }: FoldRequest): void {
     const { sql } = this.#parts;
-    sql.exec('INSERT INTO folds VALUES (?, ?, ?, ?)', task, base, paramsType, Number(partial));
+    sql.exec('INSERT INTO folds VALUES (?, ?, ?)', task, base, paramsType);
     for (const [n, { key, use, replies }] of outputs.entries()) {
       const sorted = [...replies].sort((a, b) => byName(a.site, b.site));
       const pass = this.#find(use)?.scan ? 'scan' : 'fold';
       sql.exec(
-        'INSERT INTO fold_outputs (task, n, key, use, replies, pass, cell) VALUES (?, ?, ?, ?, ?, ?, 0)',
+        'INSERT INTO fold_outputs (task, n, key, use, replies, pass, cell, site) VALUES (?, ?, ?, ?, ?, ?, 0, 0)',
         task,
         n,
         key,
@@ -128,25 +122,26 @@ export class Folding {
 
   /** Folds one slice. Throws where there is no such fold. */
   step(task: string): FoldState {
-    for (let budget = this.#parts.sliceBytes ?? LIMITS.foldSliceBytes; budget > 0;) {
-      const output = this.#next(task);
-      if (!output) return { state: 'done', models: this.#models(task) };
-      const spent = this.#advance(task, output, budget);
-      if (typeof spent !== 'number') return spent;
-      budget -= spent;
+    let left = this.#sliceBytes;
+    for (let output = this.#next(task); output; output = this.#next(task)) {
+      if (left <= 0) return { state: 'more' };
+      const rest = this.#advance(task, output, left);
+      if (typeof rest !== 'number') return rest;
+      left = rest;
     }
-    return this.#next(task) ? { state: 'more' } : { state: 'done', models: this.#models(task) };
+    return { state: 'done', models: this.#models(task) };
   }
 
   /** Forgets a fold, and what it has written unless it became a model. */
   drop(task: string): void {
     const { sql, rows } = this.#parts;
-    const outputs = sql.exec<{ run: number | null; pass: string }>(
-      'DELETE FROM fold_outputs WHERE task = ? RETURNING run, pass',
+    const outputs = sql.exec<Pick<OutputRow, 'run' | 'pass' | 'sums'>>(
+      'DELETE FROM fold_outputs WHERE task = ? RETURNING run, pass, sums',
       task,
     );
-    for (const { run, pass } of outputs.toArray()) {
+    for (const { run, pass, sums } of outputs.toArray()) {
       if (run !== null && pass !== 'done') rows.kill(run);
+      if (sums !== null) rows.kill(sums);
     }
     sql.exec('DELETE FROM folds WHERE task = ?', task);
     if (this.#work?.task === task) this.#work = undefined;
@@ -173,76 +168,55 @@ export class Folding {
     );
   }
 
-  /** Goes on with one output. -> bytes of input read, or how it failed */
-  #advance(task: string, output: OutputRow, budget: number): number | FoldState {
-    const { sql } = this.#parts;
+  /** Goes on with one output. -> what is left of the slice, 0 to end it; or how it failed */
+  #advance(task: string, output: OutputRow, budget: number): number | FoldFailure {
+    const { sql, rows, models, results } = this.#parts;
+    const { n, cell, site, sums, pass } = output;
     const aggregator = this.#find(output.use);
     if (!aggregator) return { state: 'failed', reason: `no aggregator '${shown(output.use)}'` };
     const work = this.#prepare(task, output, aggregator);
-    if (!work)
-      return { state: 'failed', reason: 'the results and models of this job fill its storage' };
-    const { base, inputs } = work.cells;
-    const count = Math.ceil(base.dataBytes / LIMITS.rowBytes);
-    let { cell } = output;
-    let plan = output.plan === null ? null : JSON.parse(output.plan);
-    if (aggregator.scan && plan === null)
-      plan = aggregator.scan.start(inputs.map(({ site }) => site));
-    let spent = 0;
-    try {
-      for (; cell < count && spent < budget; cell++) {
-        const from = cell * LIMITS.rowBytes;
-        const to = Math.min(from + LIMITS.rowBytes, base.dataBytes);
-        spent += (to - from) * inputs.length;
-        if (output.pass === 'scan' && aggregator.scan) {
-          plan = scanCell(work.cells, aggregator.scan, plan, from, to);
-        } else {
-          const failure = this.#foldRow(work, plan, cell, from, to);
-          if (failure) return failure;
-        }
-      }
-    } finally {
-      work.cells.cache.clear();
+    if (!work) {
+      const reason = 'the results and models of this job fill its storage';
+      return { state: 'failed', reason };
     }
-    const over = cell === count;
-    const pass = !over ? output.pass : output.pass === 'scan' ? 'fold' : 'done';
+    const { base, inputs, cache } = work.cells;
+    const plan = output.plan === null ? null : JSON.parse(output.plan);
+    const start = () => aggregator.scan?.start(inputs.map((input) => input.site)) ?? null;
+    const progress: Progress = { cell, site, sums, plan: plan ?? start() };
+    let left: number | FoldFailure;
+    try {
+      left = foldSlice(
+        { rows, sliceBytes: this.#sliceBytes },
+        work,
+        pass === 'scan' ? 'scan' : 'fold',
+        progress,
+        budget,
+      );
+    } finally {
+      cache.clear();
+    }
+    if (typeof left !== 'number') return left;
+    const over = progress.cell * LIMITS.rowBytes >= base.dataBytes;
+    const next = !over ? pass : pass === 'scan' ? 'fold' : 'done';
     let digest: string | null = null;
-    if (pass === 'done') {
+    if (next === 'done') {
       digest = digestOf(work.hash);
-      this.#parts.models.adopt(work.run as number, work.header, digest);
+      models.adopt(work.run ?? results.take(inputs[0]?.upload ?? ''), work.header, digest);
       this.#work = undefined;
     }
     sql.exec(
-      'UPDATE fold_outputs SET pass = ?, cell = ?, plan = ?, digest = ? WHERE task = ? AND n = ?',
-      pass,
-      over ? 0 : cell,
-      plan === null ? null : JSON.stringify(plan),
+      `UPDATE fold_outputs SET pass = ?, cell = ?, site = ?, sums = ?, plan = ?, digest = ?
+        WHERE task = ? AND n = ?`,
+      next,
+      over ? 0 : progress.cell,
+      progress.site,
+      progress.sums,
+      progress.plan === null ? null : JSON.stringify(progress.plan),
       digest,
       task,
-      output.n,
+      n,
     );
-    return Math.max(spent, 1);
-  }
-
-  #foldRow(
-    work: Work,
-    plan: Parameters<typeof foldCell>[1],
-    cell: number,
-    from: number,
-    to: number,
-  ): FoldState | undefined {
-    const { kernel, rows } = this.#parts;
-    const row = foldCell(work.cells, plan, from, to);
-    const bad = firstNonFinite(kernel, work.cells.base, from, row);
-    if (bad) {
-      const tensor = shown(bad.tensor);
-      const reason = `the new value of tensor '${tensor}' is NaN or infinite at element ${bad.index}`;
-      return { state: 'failed', reason, tensor };
-    }
-    rows.put(work.run as number, cell, row);
-    work.hash.update(row);
-    work.hashed = cell + 1;
-    free(row);
-    return undefined;
+    return left;
   }
 
   /** What a slice works with: the last slice's, if nothing was rolled back since, or built from rows. Undefined: no room. */
@@ -254,7 +228,6 @@ export class Folding {
       kept?.task === task &&
       kept.n === output.n &&
       kept.run === output.run &&
-      kept.run !== null &&
       kept.hashed === done
     ) {
       return kept;
@@ -262,27 +235,34 @@ export class Folding {
     const fold = sql.exec<FoldRow>('SELECT * FROM folds WHERE task = ?', task).one();
     const base = models.layout(fold.base);
     if (!base) throw new RangeError(`the model ${fold.base} is gone`);
-    if (output.run === null && base.dataBytes > rows.room()) return undefined;
-    const run = output.run ?? rows.begin(base.dataBytes, 'kept');
-    if (output.run === null) {
+    const replies: FoldOutput['replies'] = JSON.parse(output.replies);
+    const inputs = replies.map((reply) => ({
+      ...reply,
+      layout: layoutIn(results, reply.upload, base),
+    }));
+    const adopts = aggregator === keep && inputs[0]?.layout === base;
+    if (!adopts && output.run === null && base.dataBytes > rows.room()) return undefined;
+    const run = adopts ? null : (output.run ?? rows.begin(base.dataBytes, 'kept'));
+    if (run !== output.run) {
       sql.exec('UPDATE fold_outputs SET run = ? WHERE task = ? AND n = ?', run, task, output.n);
     }
     const header = canonicalHeader(base);
     const hash = sha256().update(header);
+    const readUpload = results.read.bind(results);
     for (let cell = 0; cell < done; cell++) {
-      const row = rows.row(run, cell);
+      const from = cell * LIMITS.rowBytes;
+      const bytes = Math.min(LIMITS.rowBytes, base.dataBytes - from);
+      const row =
+        run === null ? readUpload(inputs[0]?.upload ?? '', from, bytes) : rows.row(run, cell);
       hash.update(row);
       free(row);
     }
-    const readUpload = results.read.bind(results);
-    const replies: FoldOutput['replies'] = JSON.parse(output.replies);
     const cells: Cells = {
       kernel,
       aggregator,
       paramsType: fold.params_type,
-      partial: fold.partial === 1,
       base,
-      inputs: replies.map((reply) => ({ ...reply, layout: layoutIn(results, reply.upload, base) })),
+      inputs,
       readUpload,
       readBase: (offset, length) => models.read(fold.base, offset, length),
       cache: new RowCache(readUpload),

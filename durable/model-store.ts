@@ -202,12 +202,6 @@ export class ModelStore {
     }
   }
 
-  /** Forgets everything. */
-  dropJob(): void {
-    this.#sql.exec('DELETE FROM model_names');
-    this.#forget(this.#sql.exec<Row>('DELETE FROM models RETURNING *'));
-  }
-
   /** Answers GET or HEAD of a model's file (safetensors). */
   async serve(digest: string, request: Request): Promise<Response> {
     const row = this.#row(digest);

@@ -272,6 +272,14 @@ export class ResultStore {
     );
   }
 
+  /** Lets go of an upload whose bytes somebody else keeps from now on. -> the run of its data region */
+  take(upload: string): number {
+    const { run, head } = this.#row(upload);
+    if (head !== null) this.#rows.kill(head);
+    this.#sql.exec('DELETE FROM uploads WHERE run = ?', run);
+    return run;
+  }
+
   #forget(rows: SqlStorageCursor<Row>): void {
     for (const { run, head } of rows.toArray()) {
       this.#rows.kill(run);
@@ -299,11 +307,6 @@ export class ResultStore {
     return layout.value;
   }
 
-  /** Bytes that results and models of this object take or have reserved. */
-  bytesHeld(): number {
-    return this.#rows.held();
-  }
-
   /** Forgets uploads that were never committed: to be called as the object is constructed, when their requests are dead. */
   clearDead(): void {
     this.#sql.exec('DELETE FROM uploads WHERE committed = 0');
@@ -320,12 +323,5 @@ export class ResultStore {
   /** Deletes some rows of what is forgotten. -> whether more is left */
   sweep(): boolean {
     return this.#rows.sweep();
-  }
-
-  /** Forgets everything. */
-  dropJob(): void {
-    for (const work of this.#underWay) work.cancelled = true;
-    this.#forget(this.#sql.exec<Row>('DELETE FROM uploads RETURNING *'));
-    this.#partials.drop();
   }
 }

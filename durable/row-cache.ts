@@ -2,13 +2,10 @@ import { LIMITS } from '../core/protocol/limits.ts';
 import { free } from './chunk-rows.ts';
 import type { OwnedBytes } from './chunk-rows.ts';
 
-/** Rows kept at once: 16 MiB. */
-const KEPT = 16;
+/** Uploads of which a row is kept at once: 16 MiB. More of them in turn would find nothing. */
+export const ROWS_KEPT = 16;
 
-/**
- * The last rows read of a few uploads. Tensors that lie elsewhere than in the model are read one by one; without it, each
- * small tensor would read its whole row again.
- */
+/** The last rows read of a few uploads: without it, each of many small tensors would read its whole row again. */
 export class RowCache {
   readonly #read: (upload: string, offset: number, length: number) => OwnedBytes;
   readonly #rows = new Map<string, { readonly n: number; readonly bytes: OwnedBytes }>();
@@ -33,7 +30,7 @@ export class RowCache {
     const kept = this.#rows.get(upload);
     if (kept?.n === n) return kept.bytes;
     if (kept) this.#drop(upload);
-    else if (this.#rows.size >= KEPT) this.#drop(this.#rows.keys().next().value as string);
+    else if (this.#rows.size >= ROWS_KEPT) this.#drop(this.#rows.keys().next().value as string);
     const start = n * LIMITS.rowBytes;
     const bytes = this.#read(upload, start, Math.min(LIMITS.rowBytes, size - start));
     this.#rows.set(upload, { n, bytes });

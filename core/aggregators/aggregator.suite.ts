@@ -66,6 +66,45 @@ export const aggregatorSuite = (aggregator: Aggregator, kernel: Kernel): void =>
   const fold = (updates: readonly Update[], options?: FoldOptions) =>
     foldOnce(aggregator, kernel, updates, options);
 
+  const { batches } = aggregator;
+  if (batches) {
+    test('sites in batches make the same bytes as all at once', () => {
+      const dtypes = ['F64', 'F32', 'F16', 'I32'] as const;
+      const cut = fc.array(fc.integer({ min: 0, max: 12 }), { maxLength: 5 });
+      fc.assert(
+        fc.property(
+          anyUpdates,
+          cut,
+          fc.constantFrom(...dtypes),
+          fc.boolean(),
+          (updates, cuts, dtype, full) => {
+            const elements = updates[0]?.values.length ?? 0;
+            const bytes = (values: readonly number[]) =>
+              bytesOf(fromFloat64(dtype, Float64Array.from(values)));
+            const global = () => bytes(Array.from({ length: elements }, (_, i) => i / 3));
+            const paramsType = full ? 'FULL' : 'DIFF';
+            const chunk: Chunk = { kernel, tensor: 'w', dtype, elements, paramsType, global };
+            const slices = updates.map(({ site, weight, values }) => ({
+              site,
+              weight,
+              bytes: bytes(values),
+            }));
+            const ends = [...cuts.toSorted((a, b) => a - b), slices.length];
+            let sum: Uint8Array | null = null;
+            ends.forEach((end, i) => {
+              sum = batches.add(sum, slices.slice(ends[i - 1] ?? 0, end), chunk);
+              expect(sum).toHaveLength(batches.bytes(elements));
+              kernel.begin(elements); // another sum in between
+              kernel.add(dtype, bytes(Array.from({ length: elements }, () => 7)), 9);
+            });
+            const all = aggregator.fold(slices, chunk, null);
+            expect(batches.finish(sum as unknown as Uint8Array, chunk)).toEqual(all);
+          },
+        ),
+      );
+    });
+  }
+
   test('arrival order changes no bit', () => {
     fc.assert(
       fc.property(anyUpdates, fc.nat(11), (updates, turn) => {

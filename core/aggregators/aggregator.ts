@@ -35,6 +35,16 @@ export interface Aggregator<Plan extends Json = Json> {
     start(sites: readonly string[]): Plan;
     visit(plan: Plan, slices: Iterable<Slice>, chunk: Chunk): Plan;
   };
+  /**
+   * Where present, a chunk's sites may come in batches: `add` gives what the next sites, in order, and those before (`sum`;
+   * null at first) came to, in `bytes(elements)` bytes; `finish` makes of it what one `fold` of all would have made, bit
+   * for bit. So a thousand sites are not folded in one turn; without it, a turn takes a row of all of them at least.
+   */
+  readonly batches?: {
+    bytes(elements: number): number;
+    add(sum: Uint8Array | null, slices: Iterable<Slice>, chunk: Chunk): OwnedBytes;
+    finish(sum: Uint8Array, chunk: Chunk): OwnedBytes;
+  };
   /** The chunk's bytes in the new model (FULL and DIFF alike), in the chunk's dtype. `plan` is null without a scan. */
   fold(slices: Iterable<Slice>, chunk: Chunk, plan: Plan | null): OwnedBytes;
 }

@@ -71,13 +71,18 @@ export const kernelOver = (loops: FloatLoops): Kernel => {
   };
 
   return {
-    begin(count) {
+    begin(count, before) {
       if (!Number.isInteger(count) || count < 0 || count > MAX_CHUNK) {
         throw new RangeError(`${count} elements; at most ${MAX_CHUNK}`);
       }
+      if (before && before.length !== 8 * count) {
+        throw new RangeError(`a sum of ${before.length} bytes for ${count} elements`);
+      }
       elements = count;
       sum.fill(0, 0, Math.min(wholeBlocks(count), MAX_CHUNK));
+      if (before) new Uint8Array(memory, SUM).set(before);
     },
+    sum: () => new Uint8Array(memory, SUM, 8 * elements).slice(),
     add,
     finishFull(dtype, divisor) {
       divide(divisor);

@@ -14,8 +14,10 @@ export type OwnedBytes = Uint8Array<ArrayBuffer>;
  * one kernel serves a whole process. All throw RangeError where bytes are not the elements they should be.
  */
 export interface Kernel {
-  /** Starts a sum of this many elements at zero. */
-  begin(elements: number): void;
+  /** Starts a sum of this many elements at zero, or goes on with one that `sum` gave. */
+  begin(elements: number, sum?: Uint8Array): void;
+  /** The sum so far, 8 bytes an element: it may be put aside for other sums. */
+  sum(): OwnedBytes;
   /**
    * sum[i] += weight * float64(v[i]), each operation rounded once. Every dtype but 64-bit integers widens exactly; those
    * round to the nearest float64 beyond 2^53. The bytes are read before it returns.
