@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { DIGEST_PATTERN } from '../../core/protocol/names.ts';
 import type { JobSpecInput } from '../../core/protocol/job.ts';
-import { digestOf } from './blob-upload.ts';
+import { digestOfBlob } from './digest.ts';
 import { CommandError } from './exit-code.ts';
 
 /** A spec ready to be posted, and the local files that hold the blobs it names. */
@@ -42,7 +42,7 @@ export const readJobFiles = async (file: string): Promise<JobFiles> => {
       return reference;
     }
     const path = join(folder, reference);
-    const digest = await digestOf(await openAsBlob(path));
+    const digest = await digestOfBlob(await openAsBlob(path));
     blobs.set(digest, path);
     return digest;
   };
@@ -56,7 +56,7 @@ export const readJobFiles = async (file: string): Promise<JobFiles> => {
     for (const entry of await readdir(folder, { withFileTypes: true })) {
       if (!entry.isFile()) continue;
       const path = join(folder, entry.name);
-      const digest = await digestOf(await openAsBlob(path));
+      const digest = await digestOfBlob(await openAsBlob(path));
       if (wanted.has(digest)) blobs.set(digest, path);
     }
   }

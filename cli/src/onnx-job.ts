@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import type { Programs } from '../../core/onnx/index.ts';
 import type { JobSpecInput } from '../../core/protocol/job.ts';
 import type { Manifest } from '../../core/tensors/manifest.ts';
 import { encode } from '../../core/tensors/safetensors.ts';
+import { digestOf } from './digest.ts';
 
 /** What a person decides about a job that trains an ONNX model. */
 export interface OnnxJobOptions {
@@ -23,10 +23,6 @@ export interface OnnxJob {
   readonly model: Uint8Array<ArrayBuffer>;
 }
 
-/** `sha256-<hex>` of some bytes. */
-const digestOfBytes = (bytes: Uint8Array): string =>
-  `sha256-${createHash('sha256').update(bytes).digest('hex')}`;
-
 /** What each example must look like, where the program fixes it; classes from the width of its output. */
 const contractOf = ({ inputs, outputs }: Manifest): JobSpecInput['data'] => {
   const { dtype, shape } = inputs.x;
@@ -42,7 +38,7 @@ export const onnxJob = (programs: Programs, options: OnnxJobOptions): OnnxJob =>
   const model = encode(programs.parameters);
   const data = contractOf(programs.predict.manifest);
   const program = ({ model: bytes, manifest }: Programs['train']) => ({
-    blob: digestOfBytes(bytes),
+    blob: digestOf(bytes),
     manifest,
   });
   return {
@@ -51,7 +47,7 @@ export const onnxJob = (programs: Programs, options: OnnxJobOptions): OnnxJob =>
       name,
       seed,
       minSites,
-      model: digestOfBytes(model),
+      model: digestOf(model),
       ...(data && { data }),
       programs: { train: program(programs.train), evaluate: program(programs.evaluate) },
       workflows: [

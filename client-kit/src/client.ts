@@ -13,7 +13,7 @@ import type { Store } from './store.ts';
 import type { Acknowledgement } from './upload.ts';
 
 export interface ClientOptions extends Omit<SiteOptions, 'app' | 'once' | 'store' | 'wants'> {
-  /** Without it nothing outlives the process: see `fileStore` (./node) and `indexedDbStore` (./browser). */
+  /** Without it nothing outlives the process: see `FileStore` (./node) and `IndexedDbStore` (./browser). */
   readonly store?: Store | undefined;
   /** The job to work on; the first that wants this site if absent. */
   readonly job?: string | undefined;

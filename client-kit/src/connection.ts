@@ -26,7 +26,7 @@ export interface ConnectionOptions {
   readonly onRetry?: ((retry: Retry) => void) | undefined;
 }
 
-type HeaderMap = Readonly<Record<string, string>>;
+export type HeaderMap = Readonly<Record<string, string>>;
 
 export interface RequestOptions {
   /** A function is asked anew before every try. */
@@ -37,6 +37,16 @@ export interface RequestOptions {
   readonly timeoutMS?: number;
   /** Tries in all; without it the request is repeated until the signal aborts. */
   readonly attempts?: number | undefined;
+  /** Which refusals are worth another try; by default those that say "not now" rather than "no". */
+  readonly again?: ((refusal: ProblemError) => boolean) | undefined;
+}
+
+/** A request that failed, and how it may be repeated. */
+export interface Failed extends Pick<RequestOptions, 'signal' | 'attempts' | 'again'> {
+  readonly method: string;
+  readonly path: string;
+  /** Tries so far. */
+  readonly attempt: number;
 }
 
 export interface JsonOptions extends Omit<RequestOptions, 'body' | 'headers'> {
@@ -54,6 +64,9 @@ const SLOWEST_BYTES_PER_MS = 32;
 
 /** Answers that say "not now" rather than "no". 507: job storage is full until a fold frees it. */
 const TRANSIENT: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504, 507]);
+export const isTransient = ({ status }: ProblemError): boolean => TRANSIENT.has(status);
+/** Any other refusal that is tried again waits at least this long: somebody has to mend something first. */
+const REFUSED_MS = 30_000;
 
 /**
  * Requests to one server. Every request of the kit is idempotent (by its nature, or by Idempotency-Key), so each is
@@ -85,23 +98,29 @@ export class Connection {
     options: RequestOptions,
     read: ReadAnswer<T>,
   ): Promise<T> {
-    const { signal, attempts = Infinity } = options;
     const url = this.#url(path);
-    for (let attempt = 0; ; attempt++) {
-      signal?.throwIfAborted();
+    for (let attempt = 1; ; attempt++) {
+      options.signal?.throwIfAborted();
       try {
         return await this.#try(method, url, options, read);
       } catch (error) {
-        signal?.throwIfAborted();
-        const cause = error instanceof Error ? error : new Error(String(error));
-        const problem = cause instanceof ProblemError ? cause : undefined;
-        if ((problem && !TRANSIENT.has(problem.status)) || attempt + 1 >= attempts) throw cause;
-        const jitter = backoffMS(attempt, this.#options.random ?? Math.random);
-        const waitMS = Math.max(jitter, problem?.retryAfterMS ?? 0);
-        this.#options.onRetry?.({ method, path, attempt: attempt + 1, waitMS, cause });
-        await (this.#options.pause ?? pause)(waitMS, signal);
+        await this.beforeRetry(error, { ...options, method, path, attempt });
       }
     }
+  }
+
+  /** Waits until it is time for another try; rejects with the failure itself where there is to be none. */
+  async beforeRetry(error: unknown, failed: Failed): Promise<void> {
+    const { method, path, attempt, signal, attempts = Infinity, again = isTransient } = failed;
+    signal?.throwIfAborted();
+    const cause = error instanceof Error ? error : new Error(String(error));
+    const refusal = cause instanceof ProblemError ? cause : undefined;
+    if ((refusal && !again(refusal)) || attempt >= attempts) throw cause;
+    const jitter = backoffMS(attempt - 1, this.#options.random ?? Math.random);
+    const least = refusal && !isTransient(refusal) ? REFUSED_MS : 0;
+    const waitMS = Math.max(jitter, least, refusal?.retryAfterMS ?? 0);
+    this.#options.onRetry?.({ method, path, attempt, waitMS, cause });
+    await (this.#options.pause ?? pause)(waitMS, signal);
   }
 
   /** Sends JSON (or nothing) and reads JSON. The type is the caller's claim: a server's answer is trusted to be one. */

@@ -4,6 +4,10 @@ import { deleteAll } from './store.ts';
 import type { Store } from './store.ts';
 import { TaskError } from './task-error.ts';
 
+/** Where a job's models and programs lie in its storage. */
+export const MODELS = 'models/';
+export const PROGRAMS = 'programs/';
+
 /** Something to fetch: its name is its SHA-256, so where it comes from and in how many pieces doesn't matter. */
 export interface Remote {
   readonly digest: string;
@@ -33,14 +37,22 @@ export class BlobCache {
     signal?: AbortSignal,
   ): Promise<{ bytes: Uint8Array<ArrayBuffer>; cached: boolean }> {
     const key = this.#prefix + remote.digest;
-    const blob = await this.#store.read(key);
-    if (blob) {
-      const bytes = new Uint8Array(await blob.arrayBuffer());
-      if ((await digestOf(bytes)) === remote.digest) return { bytes, cached: true };
+    const bytes = await this.#cached(key);
+    if (bytes && (await digestOf(bytes)) === remote.digest) return { bytes, cached: true };
+    const fetched = await download(this.#connection, remote, signal);
+    // A cache that can't be written costs a download after a restart, and no task.
+    await this.#store.write(key, [fetched], { durable: false }).catch(() => undefined);
+    return { bytes: fetched, cached: false };
+  }
+
+  /** Undefined where there is nothing, or it went while it was read: full storage drops what can be fetched again. */
+  async #cached(key: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    try {
+      const blob = await this.#store.read(key);
+      return blob && new Uint8Array(await blob.arrayBuffer());
+    } catch {
+      return undefined;
     }
-    const bytes = await download(this.#connection, remote, signal);
-    await this.#store.write(key, [bytes], { durable: false });
-    return { bytes, cached: false };
   }
 
   /** Forgets all but these digests. */

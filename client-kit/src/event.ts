@@ -62,6 +62,8 @@ export type SiteEvent =
       readonly task?: TaskInfo;
       readonly taskId: string;
     } & OfJob)
+  /** The site's storage is full: what must be kept waits for room, and is tried again. */
+  | { readonly type: 'storage-full'; readonly waitMS: number; readonly cause: Error }
   /** The server can't be reached or asks for patience; the request will be sent again. */
   | ({ readonly type: 'retry' } & Retry);
 

@@ -1,8 +1,10 @@
 import { FL_MODEL_KEY } from '../../core/protocol/fl-model.ts';
 import type { FLModelHeader, Metric, ParamsType } from '../../core/protocol/fl-model.ts';
+import { LIMITS } from '../../core/protocol/limits.ts';
 import type { ReturnCode } from '../../core/protocol/return-code.ts';
 import { encodeParts } from '../../core/tensors/safetensors.ts';
 import type { Tensors } from '../../core/tensors/tensor.ts';
+import { TaskError } from './task-error.ts';
 
 /**
  * FLARE's FLModel (nvflare/app_common/abstract/fl_model.py): what a task brings and what a result takes back. `params`
@@ -31,7 +33,10 @@ export interface EncodedResult {
 const json = (value: unknown): Uint8Array<ArrayBuffer> =>
   new TextEncoder().encode(JSON.stringify(value));
 
-/** The wire form of a successful result. Throws TypeError or RangeError on a model that isn't one. */
+/**
+ * The wire form of a successful result. Throws TypeError or RangeError on a model that isn't one, TaskError
+ * EXECUTION_RESULT_ERROR where metrics and meta are more than the server takes.
+ */
 export const encodeResult = (model: FLModel): EncodedResult => {
   const { params, paramsType, metrics, meta, currentRound, totalRounds } = model;
   if (paramsType !== undefined && !params) throw new TypeError('paramsType without params');
@@ -49,8 +54,13 @@ export const encodeResult = (model: FLModel): EncodedResult => {
     ...(totalRounds !== undefined && { total_rounds: totalRounds }),
     return_code: 'OK',
   };
+  const said = json(header);
+  if (said.length > LIMITS.replyJsonBytes) {
+    const why = `metrics and meta take ${said.length} bytes, at most ${LIMITS.replyJsonBytes}`;
+    throw new TaskError('EXECUTION_RESULT_ERROR', why);
+  }
   if (!params) {
-    return { contentType: 'application/json', parts: [json(header)], returnCode: 'OK' };
+    return { contentType: 'application/json', parts: [said], returnCode: 'OK' };
   }
   const parts = encodeParts(params, new Map([[FL_MODEL_KEY, JSON.stringify(header)]]));
   return {
@@ -66,5 +76,7 @@ export const encodeFailure = (
   meta: Readonly<Record<string, unknown>> = {},
 ): EncodedResult => {
   const header: FLModelHeader = { return_code: returnCode, meta };
-  return { contentType: 'application/json', parts: [json(header)], returnCode };
+  const said = json(header);
+  const short = said.length <= LIMITS.replyJsonBytes ? said : json({ return_code: returnCode });
+  return { contentType: 'application/json', parts: [short], returnCode };
 };

@@ -1,25 +1,25 @@
 import type { JobSpec } from '../../core/protocol/job.ts';
 import type { PollAnswer, Task } from '../../core/protocol/task.ts';
-import { LIMITS } from '../../core/protocol/limits.ts';
 import { Analytics } from './analytics.ts';
 import { pause } from './backoff.ts';
-import { BlobCache } from './download.ts';
+import { BlobCache, MODELS, PROGRAMS } from './download.ts';
 import { infoOf } from './event.ts';
 import type { Log } from './executor.ts';
 import { encodeFailure } from './fl-model.ts';
 import { holdLease, TaskClosed } from './lease.ts';
+import type { Letter } from './outbox.ts';
+import { StorageError } from './patient-store.ts';
 import { ProblemError } from './problem-error.ts';
 import type { SiteContext } from './site-context.ts';
-import { deleteAll, scoped } from './store.ts';
-
+import { deleteAll, jobPrefix, scoped } from './store.ts';
 import { TaskError } from './task-error.ts';
 import { TaskRunner } from './task-runner.ts';
-
-/** Where a job's own things lie in the site's store. */
-export const jobPrefix = (job: string): string => `jobs/${job}/`;
+import { orAborted } from './turnstile.ts';
 
 /** How long to leave a server alone that offers a task which it has answered for. */
 const ANSWERED_MS = 1000;
+/** What the last metrics of a job may take. */
+const FLUSH_MS = 5000;
 
 /** One job on one site: polls, does what it is given, sends it, until the server says `end`. */
 export class JobSession {
@@ -45,11 +45,12 @@ export class JobSession {
     let runner: TaskRunner | undefined;
     try {
       const spec = await connection.json<JobSpec>('GET', `${this.#path}/spec`, { signal });
-      const programs = new BlobCache(connection, own, 'programs/');
-      const models = new BlobCache(connection, own, 'models/');
+      const programs = new BlobCache(connection, own, PROGRAMS);
+      const models = new BlobCache(connection, own, MODELS);
       const log: Log = (key, value, options) => this.#analytics.log(key, value, options);
       runner = new TaskRunner(this.#site, { id: this.#job, spec, own, programs, models, log });
       const reason = await this.#loop(runner, signal);
+      await this.#lastMetrics(signal);
       await deleteAll(store, jobPrefix(this.#job));
       return reason;
     } catch (error) {
@@ -64,13 +65,22 @@ export class JobSession {
   }
 
   async #loop(runner: TaskRunner, signal: AbortSignal): Promise<string> {
-    const path = `${this.#path}/task?wait=${LIMITS.waitS}`;
+    const { connection, polls } = this.#site;
+    const poll = (waitS: number): Promise<PollAnswer> =>
+      connection.json('GET', `${this.#path}/task?wait=${waitS}`, { signal });
     for (;;) {
-      const answer = await this.#site.connection.json<PollAnswer>('GET', path, { signal });
+      const answer = await polls.pass(poll, signal);
       if (answer.status === 'end') return answer.reason;
       if (answer.status === 'task') await this.#serve(runner, answer.task, signal);
       else await pause(answer.retryAfter * 1000, signal);
     }
+  }
+
+  /** Before the job's storage goes, and with it the metrics' numbers. */
+  async #lastMetrics(signal: AbortSignal): Promise<void> {
+    const late = new AbortController();
+    const sent = this.#analytics.flush(AbortSignal.any([signal, late.signal]));
+    await Promise.race([sent, pause(FLUSH_MS, signal)]).finally(() => late.abort());
   }
 
   /** A task whose result already waits in the outbox was done before a crash: it is only sent. */
@@ -99,24 +109,38 @@ export class JobSession {
   async #do(runner: TaskRunner, task: Task, signal: AbortSignal): Promise<boolean> {
     const { outbox, onEvent } = this.#site;
     const about = { job: this.#job, task: infoOf(task) };
-    const letter = { job: this.#job, task: task.id, url: task.resultUrl };
     try {
-      const { result, kept } = await runner.run(task, signal);
+      const answer = await this.#answer(runner, task, signal);
+      const put = outbox.put({ job: this.#job, task: task.id, url: task.resultUrl, ...answer });
+      await orAborted(put, signal);
+      return true;
+    } catch (error) {
+      if (!signal.aborted || !(signal.reason instanceof TaskClosed)) throw error;
+      onEvent({ type: 'aborted', ...about, reason: signal.reason.message });
+      return false;
+    }
+  }
+
+  /** The result, or the failure. Rejects where there is nothing to say: with the signal's reason, 401, or StorageError. */
+  async #answer(
+    runner: TaskRunner,
+    task: Task,
+    signal: AbortSignal,
+  ): Promise<Pick<Letter, 'result' | 'kept' | 'base'>> {
+    try {
+      const done = await runner.run(task, signal);
       signal.throwIfAborted();
-      await outbox.put({ ...letter, result, ...(kept && { kept }) });
+      return done;
     } catch (cause) {
-      if (signal.aborted) {
-        if (!(signal.reason instanceof TaskClosed)) throw signal.reason;
-        onEvent({ type: 'aborted', ...about, reason: signal.reason.message });
-        return false;
-      }
+      signal.throwIfAborted();
       const error = cause instanceof Error ? cause : new Error(String(cause));
+      if (error instanceof StorageError) throw error;
       if (error instanceof ProblemError && error.status === 401) throw error;
       const { returnCode, meta } = answerTo(error);
-      onEvent({ type: 'failed', ...about, returnCode, error });
-      await outbox.put({ ...letter, result: encodeFailure(returnCode, meta) });
+      const about = { job: this.#job, task: infoOf(task) };
+      this.#site.onEvent({ type: 'failed', ...about, returnCode, error });
+      return { result: encodeFailure(returnCode, meta) };
     }
-    return true;
   }
 }
 

@@ -13,8 +13,9 @@ export class TaskClosed extends Error {
 }
 
 /**
- * Renews a task's lease every third of it, and aborts the task when the server says that it is closed. While the server
- * can't be reached the task goes on. Ends with `stop`.
+ * Renews a task's lease every third of it, and aborts the task when the server says that it is closed (TaskClosed) or that
+ * it doesn't know the site any more (ProblemError 401). While the server can't be reached the task goes on. Ends with
+ * `stop`.
  */
 export const holdLease = (
   connection: Connection,
@@ -35,8 +36,10 @@ export const holdLease = (
     }
   };
   renew().catch((error: unknown) => {
-    if (error instanceof ProblemError) over.abort(new TaskClosed(error.message));
-    else if (!ending.signal.aborted) over.abort(error);
+    if (ending.signal.aborted) return;
+    // 401: it is not this task that is over, but the site.
+    const closed = error instanceof ProblemError && error.status !== 401;
+    over.abort(closed ? new TaskClosed(error.message) : error);
   });
   return { stop: () => ending.abort(new Error('the task is done')) };
 };

@@ -1,10 +1,15 @@
 import type { ReturnCode } from '../../core/protocol/return-code.ts';
 import type { Connection } from './connection.ts';
+import { BlobCache, MODELS } from './download.ts';
+import type { Remote } from './download.ts';
 import { encodeFailure } from './fl-model.ts';
 import type { EncodedResult } from './fl-model.ts';
 import { ProblemError } from './problem-error.ts';
 import type { ProblemDetails } from './problem-error.ts';
+import { recast } from './recast.ts';
+import { jobPrefix, scoped } from './store.ts';
 import type { Store } from './store.ts';
+import { TaskError } from './task-error.ts';
 import { upload } from './upload.ts';
 import type { Acknowledgement } from './upload.ts';
 
@@ -15,6 +20,8 @@ export interface Letter {
   /** Where to send it. */
   readonly url: string;
   readonly result: EncodedResult;
+  /** The model that the result was made from, where the server may want FULL for DIFF or DIFF for FULL after all. */
+  readonly base?: Remote | undefined;
   /** Bytes that must come to exist with the result or not at all (the optimizer's state), by store key. */
   readonly kept?: ReadonlyMap<string, readonly Uint8Array<ArrayBuffer>[]>;
 }
@@ -34,14 +41,17 @@ interface Envelope {
   readonly contentType: string;
   readonly returnCode: ReturnCode;
   readonly bytes: number;
+  readonly base?: Remote | undefined;
   readonly kept: readonly { readonly key: string; readonly bytes: number }[];
 }
 
 const PREFIX = 'outbox/';
 const keyOf = (job: string, task: string): string => `${PREFIX}${job}/${task}`;
 
-/** Refusals of the body, after which the task is still ours to answer. */
-const BAD_BODY: ReadonlySet<number> = new Set([400, 413, 415, 422]);
+/** Bytes that are not those we sent: once more, before the result is given up. */
+const DAMAGED: ReadonlySet<string> = new Set(['DIGEST_MISMATCH', 'TRUNCATED']);
+/** Under ANY another site's result has fixed the round's type meanwhile. */
+const OTHER_TYPE: ReadonlySet<string> = new Set(['MIXED_PARAMS_TYPE', 'WRONG_PARAMS_TYPE']);
 
 /**
  * Results that the server hasn't acknowledged. One is written whole before it is first sent and deleted once the
@@ -58,7 +68,7 @@ export class Outbox {
   }
 
   /** Makes a result durable, replacing an earlier one of the same task. */
-  async put({ job, task, url, result, kept = new Map() }: Letter): Promise<void> {
+  async put({ job, task, url, result, base, kept = new Map() }: Letter): Promise<void> {
     const sizes = [...kept].map(([key, parts]) => ({ key, bytes: sizeOf(parts) }));
     const envelope: Envelope = {
       job,
@@ -67,6 +77,7 @@ export class Outbox {
       contentType: result.contentType,
       returnCode: result.returnCode,
       bytes: sizeOf(result.parts),
+      base,
       kept: sizes,
     };
     const head = new TextEncoder().encode(JSON.stringify(envelope));
@@ -116,7 +127,12 @@ export class Outbox {
     return delivery;
   }
 
-  async #deliver(key: string, connection: Connection, signal?: AbortSignal): Promise<Delivery> {
+  async #deliver(
+    key: string,
+    connection: Connection,
+    signal?: AbortSignal,
+    tries = 1,
+  ): Promise<Delivery> {
     const { envelope, body } = await this.#open(key);
     const { url, contentType, returnCode, bytes } = envelope;
     try {
@@ -126,16 +142,41 @@ export class Outbox {
     } catch (error) {
       if (!(error instanceof ProblemError) || error.status === 401) throw error;
       const { problem } = error;
-      if (returnCode === 'OK' && BAD_BODY.has(problem.status)) {
-        // The task is still open and would come again, with the same result: say that it came to nothing.
-        const { job, task } = envelope;
-        const result = encodeFailure('EXECUTION_RESULT_ERROR', { detail: problem.detail });
-        await this.put({ job, task, url, result });
-        return { ...(await this.#deliver(key, connection, signal)), problem };
+      if (returnCode !== 'OK' || problem.status !== 422) {
+        await this.#close(key);
+        return { status: 'refused', bytes, returnCode, problem };
       }
-      await this.#close(key);
-      return { status: 'refused', bytes, returnCode, problem };
+      if (DAMAGED.has(problem.code) && tries === 1) {
+        return this.#deliver(key, connection, signal, tries + 1);
+      }
+      // The task is still open and would come again, with the same result: answer it otherwise, under the same name.
+      const result = await this.#instead(envelope, body, problem, connection, signal);
+      const { job, task } = envelope;
+      await this.put({ job, task, url, result });
+      const delivery = await this.#deliver(key, connection, signal);
+      return result.returnCode === 'OK' ? delivery : { ...delivery, problem };
     }
+  }
+
+  /** What to say in place of a result whose content was refused: the same in the other type, or that it is none. */
+  async #instead(
+    { job, base }: Envelope,
+    body: Blob,
+    { code, detail }: ProblemDetails,
+    connection: Connection,
+    signal?: AbortSignal,
+  ): Promise<EncodedResult> {
+    if (base && OTHER_TYPE.has(code)) {
+      try {
+        const models = new BlobCache(connection, scoped(this.#store, jobPrefix(job)), MODELS);
+        const { bytes } = await models.get(base, signal);
+        return recast(new Uint8Array(await body.arrayBuffer()), bytes);
+      } catch (error) {
+        const gone = error instanceof ProblemError && error.status !== 401;
+        if (!gone && !(error instanceof TaskError)) throw error;
+      }
+    }
+    return encodeFailure('EXECUTION_RESULT_ERROR', { detail });
   }
 
   async #close(key: string): Promise<void> {

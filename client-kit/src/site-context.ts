@@ -5,6 +5,7 @@ import type { Dataset } from './dataset.ts';
 import type { OnEvent, TaskInfo } from './event.ts';
 import type { ExecutorKind } from './executor.ts';
 import type { Outbox } from './outbox.ts';
+import type { Polls } from './polls.ts';
 import type { Store } from './store.ts';
 import type { Turnstile } from './turnstile.ts';
 
@@ -27,6 +28,7 @@ export interface SiteContext {
   readonly store: Store;
   readonly outbox: Outbox;
   readonly turnstile: Turnstile;
+  readonly polls: Polls;
   readonly executors: Readonly<Record<string, ExecutorKind>>;
   readonly data: DataSource | undefined;
   readonly policy: Policy | undefined;

@@ -18,7 +18,15 @@ export interface Store {
   delete(key: string): Promise<void>;
   /** Keys that begin with `prefix`, sorted. */
   list(prefix: string): Promise<string[]>;
+  /**
+   * Takes the store for one site, and gives what lets go of it. Where another site has it, waits until that is gone, or
+   * rejects with an Error that says who has it. A store without it is never shared.
+   */
+  lock?(signal?: AbortSignal): Promise<() => Promise<void> | void>;
 }
+
+/** Where a job's own things lie in a site's store. */
+export const jobPrefix = (job: string): string => `jobs/${job}/`;
 
 /** A key's segments. Throws TypeError on any other text: ids in keys come from a server, and may not lead elsewhere. */
 export const segmentsOf = (key: string): string[] => {
@@ -71,6 +79,7 @@ export const writeJson = (store: Store, key: string, value: unknown): Promise<vo
 export const deleteAll = async (store: Store, prefix: string): Promise<void> => {
   for (const key of await store.list(prefix)) await store.delete(key);
 };
+
 /** A part of a store: keys are relative to `prefix`. */
 export const scoped = (store: Store, prefix: string): Store => ({
   read: (key) => store.read(prefix + key),

@@ -4,6 +4,7 @@ import { findFilter } from '../../core/filters/registry.ts';
 import type { ParamsType } from '../../core/protocol/fl-model.ts';
 import { matchesAny } from '../../core/protocol/glob.ts';
 import type { JobSpec } from '../../core/protocol/job.ts';
+import { LIMITS } from '../../core/protocol/limits.ts';
 import type { Task } from '../../core/protocol/task.ts';
 import type { TensorRole } from '../../core/tensors/manifest.ts';
 import { decode } from '../../core/tensors/safetensors.ts';
@@ -13,7 +14,7 @@ import type { BlobCache } from './download.ts';
 import { infoOf } from './event.ts';
 import type { Assignment, Execution, Executor, ExecutorKind, Log, Progress } from './executor.ts';
 import { encodeResult } from './fl-model.ts';
-import type { FLModel } from './fl-model.ts';
+import type { EncodedResult, FLModel } from './fl-model.ts';
 import type { Letter } from './outbox.ts';
 import { convertParams } from './params.ts';
 import { rngOf } from './seed.ts';
@@ -55,7 +56,10 @@ export class TaskRunner {
     this.#job = job;
   }
 
-  async run(task: Task, signal: AbortSignal): Promise<Pick<Letter, 'result' | 'kept'>> {
+  async run(
+    task: Task,
+    signal: AbortSignal,
+  ): Promise<Pick<Letter, 'result' | 'kept' | 'base'>> {
     const { kind, executor } = this.#executorFor(task.name);
     const received = await this.#receive(task, signal);
     const params = received && (await this.#filter('data', task, received, 'FULL'));
@@ -64,8 +68,11 @@ export class TaskRunner {
     const execution = await (kind.exclusive ? this.#site.turnstile.pass(work, signal) : work());
     const model = await this.#outgoing(task, execution, received);
     const { kept } = execution;
+    const result = encodeResult(model);
+    checkSize(result, task);
     return {
-      result: encodeResult(model),
+      result,
+      ...(task.model && model.params && task.paramsType === 'ANY' && { base: task.model }),
       ...(kept && { kept: new Map([...kept].map(([key, parts]) => [this.#place(key), parts])) }),
     };
   }
@@ -204,3 +211,11 @@ export class TaskRunner {
     return new Map(manifest?.parameters.map(({ name, role }) => [name, role]));
   }
 }
+
+/** The server takes no body that is so much larger than the model: better to say so than to send it for nothing. */
+const checkSize = ({ parts }: EncodedResult, { model }: Task): void => {
+  const bytes = parts.reduce((sum, part) => sum + part.length, 0);
+  if (!model || bytes <= model.bytes + LIMITS.headerBytes) return;
+  const why = `the result takes ${bytes} bytes, the model ${model.bytes}`;
+  throw new TaskError('EXECUTION_RESULT_ERROR', why);
+};

@@ -27,8 +27,9 @@ export const ONNX_DEFAULTS = {
 /**
  * `onnx`: trains, validates and submits with the job's `train` and `evaluate` programs. `epochs` are passes over the
  * site's training split; `steps` (optimizer steps) takes their place where given. `validationFraction` of the
- * examples are held out, the same ones in every round. `optimizerState: 'keep'` carries the optimizer's state from
- * round to round. `which`: the model that `submit_model` hands in. `momentum` only informs: it is in the program.
+ * examples are held out, the same ones in every round; an executor that only validates holds out what the site's
+ * training does. `optimizerState: 'keep'` carries the optimizer's state from round to round of a workflow. `which`: the
+ * model that `submit_model` hands in where the task doesn't say. `momentum` only informs: it is in the program.
  */
 export const OnnxArgs = v.strictObject({
   epochs: v.optional(Count, ONNX_DEFAULTS.epochs),

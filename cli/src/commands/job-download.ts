@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import type { Command } from '../command.ts';
+import { digestOf } from '../digest.ts';
 import { bytesText } from '../output.ts';
 import { ServerApi } from '../server-api.ts';
 
@@ -23,7 +23,7 @@ export const jobDownload: Command = {
     const file = options.text('out') ?? `${id}-${name}.safetensors`;
     const bytes = await new ServerApi(await admin(), signal).model(id, name);
     await writeFile(file, bytes);
-    const digest = `sha256-${createHash('sha256').update(bytes).digest('hex')}`;
+    const digest = digestOf(bytes);
     out.result(
       { file, digest, bytes: bytes.length },
       `${file}  ${bytesText(bytes.length)}  ${digest}`,

@@ -1,5 +1,7 @@
 import { ONNX_DEFAULTS } from '../../../core/protocol/executors.ts';
 import type { OnnxArgs } from '../../../core/protocol/executors.ts';
+import { matchesAny } from '../../../core/protocol/glob.ts';
+import type { JobSpec } from '../../../core/protocol/job.ts';
 import { decode, encodeParts } from '../../../core/tensors/safetensors.ts';
 import type { Tensors } from '../../../core/tensors/tensor.ts';
 import type { Dataset } from '../dataset.ts';
@@ -18,6 +20,8 @@ import type { Split } from '../trainers/onnx/split.ts';
 import { train } from '../trainers/onnx/train.ts';
 
 const OPTIMIZER = 'optimizer';
+/** Whose state it is: the next workflow of the job begins with its own. */
+const WORKFLOW = 'workflow';
 /** A progress event at most this often. */
 const REPORT_MS = 100;
 
@@ -80,7 +84,7 @@ class OnnxExecutor implements Executor {
       dataset,
       examples: split.train,
       rng: await rng('shuffle'),
-      state: args.optimizerState === 'keep' ? await this.#state() : undefined,
+      state: args.optimizerState === 'keep' ? await this.#state(task.workflow) : undefined,
       signal,
       onStep: (step, steps, loss) => {
         if (step < steps && performance.now() - reported < REPORT_MS) return;
@@ -89,7 +93,7 @@ class OnnxExecutor implements Executor {
       },
     });
     const after = await this.#evaluate(assignment, trained.params, 'local');
-    await this.#own.keep(trained.params, after);
+    await this.#own.keep(task.workflow, trained.params, after);
     const step = task.round;
     const loss = trained.metrics.mean('loss');
     if (loss !== undefined) log('train_loss', loss, { step });
@@ -106,12 +110,11 @@ class OnnxExecutor implements Executor {
       },
     };
     const keeps = args.optimizerState === 'keep' && trained.state.size > 0;
+    const state = keeps && encodeParts(trained.state, new Map([[WORKFLOW, task.workflow]]));
     return {
       model,
       transferType: args.transferType,
-      ...(keeps && {
-        kept: new Map([[OPTIMIZER, encodeParts(trained.state) as Uint8Array<ArrayBuffer>[]]]),
-      }),
+      ...(state && { kept: new Map([[OPTIMIZER, state as Uint8Array<ArrayBuffer>[]]]) }),
     };
   }
 
@@ -123,9 +126,10 @@ class OnnxExecutor implements Executor {
     return { model: { metrics: counter.sums } };
   }
 
-  /** The task's own wish (`data.name`) comes before the executor's. */
+  /** The task's own wish (`data.name`) comes before the executor's, which speaks where the task doesn't. */
   async #submit({ task }: Assignment): Promise<Execution> {
-    const which = task.data['name'] === 'best' ? 'best' : this.#args.which;
+    const { name } = task.data;
+    const which = name === 'best' || name === 'last' ? name : this.#args.which;
     const params = await this.#own.get(which);
     if (!params) throw new TaskError('EMPTY_RESULT', 'this site has not trained in this job');
     return { model: { params, paramsType: 'FULL' } };
@@ -148,15 +152,28 @@ class OnnxExecutor implements Executor {
     return counter;
   }
 
-  /** The site's data, checked and split once a job: the same examples are held out in every round and workflow. */
+  /**
+   * The site's data, checked and split once a job: the same examples are held out in every round and workflow, and by
+   * every executor, or one would validate on what another trains on.
+   */
   async #data({ spec, rng }: Assignment, { manifest }: Program): Promise<Examples> {
     if (this.#examples) return this.#examples;
     const dataset = await this.#resources.data();
     checkDataset(dataset, spec.data ?? contractOf(manifest));
-    const fraction = this.#args.validationFraction;
-    const split = splitOf(dataset.y.length, fraction, await rng('split', 'job'));
+    const split = splitOf(dataset.y.length, this.#heldOut(spec), await rng('split', 'job'));
     this.#examples = { dataset, split };
     return this.#examples;
+  }
+
+  /** The fraction that the job's training at this site holds out; this executor's own where the job doesn't train here. */
+  #heldOut({ executors }: JobSpec): number {
+    const { site } = this.#resources;
+    const training = executors.find(
+      ({ tasks, sites }) => matchesAny(tasks, 'train') && matchesAny(sites, site),
+    );
+    if (training?.use !== 'onnx') return this.#args.validationFraction;
+    const { validationFraction }: OnnxArgs = { ...ONNX_DEFAULTS, ...training.args };
+    return validationFraction;
   }
 
   async #need(assignment: Assignment, name: string): Promise<Program> {
@@ -177,10 +194,11 @@ class OnnxExecutor implements Executor {
     return program;
   }
 
-  async #state(): Promise<Tensors | undefined> {
+  async #state(workflow: string): Promise<Tensors | undefined> {
     const blob = await this.#resources.store.read(OPTIMIZER);
     const decoded = blob && decode(new Uint8Array(await blob.arrayBuffer()));
-    return decoded?.ok ? decoded.value.tensors : undefined;
+    if (!decoded?.ok || decoded.value.metadata.get(WORKFLOW) !== workflow) return undefined;
+    return decoded.value.tensors;
   }
 }
 

@@ -35,6 +35,19 @@ export class IndexedDbStore implements Store {
     return (await this.#do('readonly', (blobs) => blobs.getAllKeys(range))) as string[];
   }
 
+  /** One tab at a time: waits until the one that has it is closed or lets go. */
+  lock(signal?: AbortSignal): Promise<() => void> {
+    return new Promise((taken, failed) => {
+      navigator.locks
+        .request(
+          `tributary:${this.#name}`,
+          { ...(signal && { signal }) },
+          () => new Promise<void>((letGo) => taken(letGo)),
+        )
+        .catch(failed);
+    });
+  }
+
   /** Resolves when the transaction is complete, not merely the request: only then do the bytes stay. */
   async #do<T>(
     mode: IDBTransactionMode,

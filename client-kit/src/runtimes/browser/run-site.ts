@@ -7,20 +7,12 @@ export interface BrowserSiteOptions extends Omit<SiteOptions, 'store'> {
   readonly storage?: string;
 }
 
+/** Of the six connections to a server that a browser has over HTTP/1.1; the others are for models, results and leases. */
+const WAITING_POLLS = 3;
+
 /**
  * {@link serve runSite} for a page. Of several tabs over one storage, one is the site; the others wait until it is
  * closed. Needs a secure context (https or localhost).
  */
-export const runSite = async ({
-  storage = 'tributary',
-  ...options
-}: BrowserSiteOptions): Promise<void> => {
-  const { signal } = options;
-  try {
-    await navigator.locks.request(`tributary:${storage}`, { ...(signal && { signal }) }, () =>
-      serve({ ...options, store: new IndexedDbStore(storage) }),
-    );
-  } catch (error) {
-    if (!signal?.aborted) throw error;
-  }
-};
+export const runSite = ({ storage, ...options }: BrowserSiteOptions): Promise<void> =>
+  serve({ waitingPolls: WAITING_POLLS, ...options, store: new IndexedDbStore(storage) });

@@ -3,6 +3,7 @@ import { access, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { segmentsOf } from '../../store.ts';
 import type { Store } from '../../store.ts';
+import { lockFolder } from './folder-lock.ts';
 
 /** Unfinished writes. A key never begins with a dot, so this can't be one. */
 const UNFINISHED = '.unfinished';
@@ -59,6 +60,11 @@ export class FileStore implements Store {
         if (made === undefined || d.length < made.length) break;
       }
     }
+  }
+
+  /** One living process at a time, and one site of it: rejects where the folder is in use. */
+  lock(): Promise<() => Promise<void>> {
+    return lockFolder(this.#dir);
   }
 
   async delete(key: string): Promise<void> {

@@ -7,11 +7,19 @@ import { sizeOf } from '../../../../core/tensors/tensor.ts';
 import type { Dataset } from '../../dataset.ts';
 import { TaskError } from '../../task-error.ts';
 
+/** A job's data contract; what a program leaves open, its dimension's name, fits any size. */
+export interface Contract extends Pick<DataContract, 'y'> {
+  readonly x: {
+    readonly dtype: DataContract['x']['dtype'];
+    readonly shape: readonly (number | string)[];
+  };
+}
+
 /**
  * Checks a site's data against the job's contract, before any training. Throws TaskError BAD_TASK_DATA that names the
  * first field that isn't as the job says; of the data itself it tells nothing.
  */
-export const checkDataset = (dataset: Dataset, contract: DataContract): void => {
+export const checkDataset = (dataset: Dataset, contract: Contract): void => {
   const error = faultOf(dataset, contract);
   if (!error) return;
   const { path, expected, got } = error;
@@ -20,15 +28,16 @@ export const checkDataset = (dataset: Dataset, contract: DataContract): void => 
 
 const faultOf = (
   { x, y }: Dataset,
-  { x: wants, y: labels }: DataContract,
+  { x: wants, y: labels }: Contract,
 ): FieldError | undefined => {
   const { array: Elements } = DTYPES[wants.dtype];
   if (!(x.data instanceof Elements)) {
     return { path: 'x.dtype', expected: `${wants.dtype} (${Elements.name})`, got: nameOf(x.data) };
   }
   const [count = 0, ...shape] = x.shape;
-  if (showShape(shape) !== showShape(wants.shape)) {
-    return { path: 'x.shape', expected: showShape(wants.shape), got: showShape(shape) };
+  const fits = wants.shape.every((dim, i) => (typeof dim === 'string' ? true : dim === shape[i]));
+  if (shape.length !== wants.shape.length || !fits) {
+    return { path: 'x.shape', expected: `[${wants.shape.join(', ')}]`, got: showShape(shape) };
   }
   if (x.data.length !== sizeOf(x.shape)) {
     const expected = `${sizeOf(x.shape)} elements`;
@@ -56,6 +65,6 @@ const nameOf = (value: unknown): string =>
   typeof value === 'object' && value !== null ? value.constructor.name : typeof value;
 
 /** What a job without a contract asks: an example must fit the program's input. */
-export const contractOf = ({ inputs: { x } }: Manifest): DataContract => ({
-  x: { dtype: x.dtype, shape: x.shape.slice(1).map(Number) },
+export const contractOf = ({ inputs: { x } }: Manifest): Contract => ({
+  x: { dtype: x.dtype, shape: x.shape.slice(1) },
 });

@@ -6,6 +6,7 @@ import type { MetricCounter } from './metrics.ts';
 const LAST = 'own/last';
 const BEST = 'own/best';
 const SCORE = 'score';
+const WORKFLOW = 'workflow';
 
 /** Higher is better: accuracy where the program counts it, else the loss, negated. */
 const scoreOf = (metrics: MetricCounter): number =>
@@ -24,13 +25,22 @@ export class OwnModels {
     return (await this.#read(which === 'best' ? BEST : LAST))?.tensors;
   }
 
-  /** Keeps a model just trained. `metrics`: of its evaluation; without one the newest counts as the best. */
-  async keep(model: Tensors, metrics: MetricCounter | undefined): Promise<void> {
+  /**
+   * Keeps a model just trained. `metrics`: of its evaluation; without one the newest counts as the best. Each workflow
+   * has a best of its own: one that began elsewhere, or learns otherwise, doesn't compete with the job's earlier ones.
+   */
+  async keep(workflow: string, model: Tensors, metrics: MetricCounter | undefined): Promise<void> {
     await this.#write(LAST, model);
     const score = metrics ? scoreOf(metrics) : Infinity;
-    const best = Number((await this.#read(BEST))?.metadata.get(SCORE) ?? -Infinity);
+    const old = (await this.#read(BEST))?.metadata;
+    const best = old?.get(WORKFLOW) === workflow ? Number(old.get(SCORE)) : -Infinity;
     // A task that is repeated after a kill finds its own score here: equal, and nothing changes.
-    if (score > best || !metrics) await this.#write(BEST, model, new Map([[SCORE, String(score)]]));
+    if (score <= best && metrics) return;
+    const about = [
+      [SCORE, String(score)],
+      [WORKFLOW, workflow],
+    ] as const;
+    await this.#write(BEST, model, new Map(about));
   }
 
   async #read(key: string) {
