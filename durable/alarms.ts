@@ -39,6 +39,11 @@ export class Alarms {
     this.#storage.sql.exec('UPDATE alarm SET sweep = ? WHERE sweep IS NOT ?', time, time);
   }
 
+  /** The clock was set back. The alarm itself follows from the rows. */
+  clockWentBack(now: number): void {
+    this.#storage.sql.exec('UPDATE alarm SET sweep = min(sweep, ?)', now);
+  }
+
   sweepDue(): number | null {
     return this.#storage.sql.exec<{ sweep: number | null }>('SELECT sweep FROM alarm').one().sweep;
   }

@@ -13,6 +13,8 @@ export type AssignmentRow = {
   /** End of its lease; null: the task was never given to it. */
   lease: number | null;
   reason: string | null;
+  /** 1: this lease began anew as the object woke, which it does once until it is renewed. */
+  spared: number;
 };
 
 const LEASE_MS = LIMITS.leaseS * 1000;
@@ -50,7 +52,7 @@ export class Assignments {
     const lease = now + LEASE_MS;
     this.#sql.exec(
       `INSERT INTO assignments (task, site, state, lease) VALUES (?1, ?2, 'working', ?3)
-       ON CONFLICT (task, site) DO UPDATE SET state = 'working', lease = ?3, reason = NULL`,
+       ON CONFLICT (task, site) DO UPDATE SET state = 'working', lease = ?3, reason = NULL, spared = 0`,
       task,
       site,
       lease,
@@ -134,13 +136,16 @@ export class Assignments {
     );
   }
 
-  /** True if a reply may still come from a site that was asked. */
-  anyPending(task: number): boolean {
-    const rows = this.#sql.exec(
-      `SELECT 1 FROM assignments WHERE task = ? AND state IN ('working', 'waiting', 'lost') LIMIT 1`,
-      task,
-    );
-    return rows.toArray().length > 0;
+  /** True if there is a site in one of these states. */
+  any(task: number, ...states: AssignmentState[]): boolean {
+    return states.some((state) => {
+      const rows = this.#sql.exec(
+        'SELECT 1 FROM assignments WHERE task = ? AND state = ? LIMIT 1',
+        task,
+        state,
+      );
+      return rows.toArray().length > 0;
+    });
   }
 
   /** Number of sites in each state. */
@@ -168,6 +173,14 @@ export class Assignments {
         task,
       )
       .one().lease;
+  }
+
+  /** The object has woken: live leases begin anew, each once, for it may have been away when they were to be renewed. */
+  spare(now: number): void {
+    this.#sql.exec(
+      `UPDATE assignments SET lease = ?, spared = 1 WHERE state = 'working' AND spared = 0`,
+      now + LEASE_MS,
+    );
   }
 
   /** Nothing ran here for a while, so nobody could renew: every lease begins anew. */

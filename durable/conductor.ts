@@ -17,6 +17,7 @@ import type { JobRecord, JobRow } from './job-record.ts';
 import type { Journal } from './journal.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { ModelStore } from './model-store.ts';
+import type { Retention } from './retention.ts';
 import { choose } from './sampling.ts';
 import type { Sites } from './sites.ts';
 import { isStorageFault } from './storage-fault.ts';
@@ -33,6 +34,7 @@ interface Parts {
   readonly sites: Sites;
   readonly events: EventLog;
   readonly lifecycle: Lifecycle;
+  readonly retention: Retention;
   readonly results: WorkflowResults;
   readonly workflows: Readonly<Record<string, Workflow>>;
 }
@@ -183,20 +185,27 @@ export class Conductor {
 
   #again(state: Json, workflow: Workflow, params: unknown, turn: Turn): Halt {
     this.#store(state, workflow, params, turn);
+    this.#parts.retention.retire(turn.now);
     return 'again';
   }
 
   /** The workflow is done: its result is kept, and the next one begins; after the last the job is complete. */
   #next(result: Json, spec: JobSpec, turn: Turn): Halt {
-    const { record, results, lifecycle } = this.#parts;
+    const { record, results, lifecycle, retention } = this.#parts;
     const { position } = record.read();
     const { id } = spec.workflows[position] as JobSpec['workflows'][number];
-    results.put(position, id, result);
+    const refusal = results.put(position, id, result);
+    if (refusal !== null) {
+      // The replies are frozen: to try again would come to the same each time.
+      lifecycle.finish('FINISHED:ABNORMAL', `${id}: ${refusal}`, turn.now);
+      return 'ended';
+    }
     if (position + 1 === spec.workflows.length) {
       lifecycle.finish('FINISHED:COMPLETED', null, turn.now);
       return 'ended';
     }
     record.set({ position: position + 1, state: null, pinned: null, round: null, rounds: null });
+    retention.retire(turn.now);
     return 'next';
   }
 

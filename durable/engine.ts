@@ -5,11 +5,11 @@ import { Alarms } from './alarms.ts';
 import { Assignments } from './assignments.ts';
 import { ChunkRows } from './chunk-rows.ts';
 import { Conductor } from './conductor.ts';
-import { carry } from './courier.ts';
 import type { Env } from './env.ts';
 import { EventLog } from './event-log.ts';
 import { FoldDesk } from './fold-desk.ts';
 import { Folding } from './folding.ts';
+import type { JobRow } from './job-record.ts';
 import { JobRecord } from './job-record.ts';
 import { Journal } from './journal.ts';
 import { kernel } from './kernel.ts';
@@ -25,11 +25,16 @@ import { Retention } from './retention.ts';
 import { isJob } from './schema.ts';
 import { Sites } from './sites.ts';
 import { TaskBoard } from './task-board.ts';
+import { directoryOf } from './stubs.ts';
+import type { JobChange } from './stubs.ts';
 import { TaskRows } from './task-rows.ts';
 import { wireTask } from './task-view.ts';
 import type { Trouble, Turn } from './turn.ts';
 import { Waiting } from './waiting.ts';
 import { WorkflowResults } from './workflow-results.ts';
+
+/** Two objects' clocks may differ by this much: the directory says when the job was submitted. */
+const CLOCK_SLACK_MS = 1000;
 
 /** A job's stores, and the turn in which all of them change together. */
 export class Engine {
@@ -51,12 +56,11 @@ export class Engine {
   readonly outcomes: WorkflowResults;
   readonly assignments: Assignments;
   readonly replies: Replies;
-  /** Whether there is a job here: a fact of the storage, asked for at each call. */
+  /** Whether there is a job here: as the storage said when the object woke, and what create and erase have made of it. */
   exists: boolean;
   readonly #ctx: DurableObjectState;
   readonly #conductor: Conductor;
   readonly #folds: FoldDesk;
-  readonly #retention: Retention;
 
   constructor(ctx: DurableObjectState, env: Env) {
     const { storage } = ctx;
@@ -72,7 +76,7 @@ export class Engine {
     this.events = new EventLog(sql);
     this.metrics = new MetricLog(sql);
     this.sites = new Sites(sql);
-    this.models = new ModelStore(sql, chunks);
+    this.models = new ModelStore(sql, chunks, kernel);
     const layoutOf = (digest: string) => this.models.layout(digest);
     this.results = new ResultStore({ sql, rows: chunks, kernel, layoutOf });
     this.tasks = new TaskRows(sql);
@@ -93,6 +97,8 @@ export class Engine {
     } = this;
     const folding = new Folding({ sql, rows: chunks, results, models, kernel });
     this.#folds = new FoldDesk({
+      storage,
+      models,
       record,
       rows,
       replies,
@@ -105,8 +111,8 @@ export class Engine {
     this.board = new TaskBoard({ record, rows, assignments, replies, sites, events, folds });
     this.reception = new Reception({ record, rows, assignments, replies, results, models, events });
     const { board } = this;
-    this.lifecycle = new Lifecycle({ record, events, outbox, board });
-    this.#retention = new Retention({ record, journal, models, rows, replies });
+    const retention = new Retention({ record, models, rows });
+    this.lifecycle = new Lifecycle({ record, events, outbox, board, retention });
     this.#conductor = new Conductor({
       storage,
       record,
@@ -116,6 +122,7 @@ export class Engine {
       sites,
       events,
       lifecycle: this.lifecycle,
+      retention,
       results: this.outcomes,
       workflows: WORKFLOWS,
     });
@@ -130,7 +137,7 @@ export class Engine {
     const turn: Turn = { now, waiting: this.waiting.sites(), woken: new Map() };
     const { before, after, value, mail } = this.storage.transactionSync(() => {
       const before = this.record.read();
-      this.#mindTheClock(now);
+      this.#mindTheClock(before, now);
       sync(input(turn));
       this.#settle(turn);
       const value = sync(answer(turn));
@@ -143,10 +150,17 @@ export class Engine {
     return value;
   }
 
-  /** Nobody is lost because nothing ran here, or because the clock jumped. */
-  #mindTheClock(now: number): void {
-    if (this.alarms.outage(now) > 0) this.board.forgive(now);
-    else if (this.assignments.clockWentBack(now)) this.board.clockWentBack(now);
+  /**
+   * Nobody is lost because nothing ran here, or because the clock jumped. It went back if something has already happened
+   * at a later time, or if a lease ends later than any that could be given now.
+   */
+  #mindTheClock({ active }: JobRow, now: number): void {
+    if (this.alarms.outage(now) > 0) return this.board.forgive(now);
+    if (active <= now + CLOCK_SLACK_MS && !this.assignments.clockWentBack(now)) return;
+    this.record.set({ active: now });
+    this.board.clockWentBack(now);
+    this.outbox.clockWentBack(now);
+    this.alarms.clockWentBack(now);
   }
 
   /** Closes what can close and advances, until nothing moves any more. */
@@ -159,7 +173,6 @@ export class Engine {
       if (trouble) this.trouble(trouble, turn.now);
       if (trouble || !this.#conductor.advance(turn)) break;
     }
-    this.#retention.retire(turn.now);
   }
 
   /** A job starts when minSites and all mandatory sites have joined. */
@@ -179,8 +192,9 @@ export class Engine {
     else this.lifecycle.finish('FINISHED:EXECUTION_EXCEPTION', reason, now);
   }
 
-  /** Folds one slice of the oldest task that is folding. */
+  /** Folds one slice of the oldest task that is folding, unless the job waits for `resume`. */
   foldSlice(now: number): void {
+    if (this.record.read().cause === 'shortfall') return;
     const [task] = this.tasks.in('folding');
     const trouble = task ? this.#folds.step(task, now) : null;
     if (trouble) this.trouble(trouble, now);
@@ -189,9 +203,9 @@ export class Engine {
   #nextDue(): number | null {
     const { cause } = this.record.read();
     const times = [
-      this.tasks.nextDue(cause !== 'shortfall'),
+      cause === 'shortfall' ? null : this.tasks.nextDue(),
       this.outbox.nextDue(),
-      this.models.sweep(0),
+      this.models.nextDue(),
       this.alarms.sweepDue(),
     ].filter((time) => time !== null);
     return times.length === 0 ? null : Math.min(...times);
@@ -211,10 +225,10 @@ export class Engine {
   async #deliver(job: string, mail: readonly MessageRow[]): Promise<void> {
     for (const message of mail) {
       try {
-        await carry(this.env, job, message);
-        this.outbox.arrived(message);
+        await directoryOf(this.env).jobChanged(JSON.parse(message.body) as JobChange);
+        if (this.exists) this.outbox.arrived(message);
       } catch (error) {
-        console.warn(`job ${job}: ${message.kind} ${message.target} did not arrive`, error);
+        console.warn(`job ${job}: news of its ${message.id} did not arrive`, error);
       }
     }
   }

@@ -1,28 +1,33 @@
 import type { ModelRef } from '../core/protocol/job-status.ts';
 import type { Alarms } from './alarms.ts';
 import type { EventLog } from './event-log.ts';
-import type { Folding } from './folding.ts';
+import type { Folding, FoldState } from './folding.ts';
 import type { JobRecord } from './job-record.ts';
+import type { ModelStore } from './model-store.ts';
 import type { Replies } from './replies.ts';
 import { divided, sumMetrics } from './replies.ts';
 import type { ResultStore } from './result-store.ts';
+import { isStorageFault } from './storage-fault.ts';
 import type { BoardTask, TaskRows } from './task-rows.ts';
 import { told } from './task-rows.ts';
 import type { Trouble } from './turn.ts';
 
 interface Parts {
+  readonly storage: DurableObjectStorage;
   readonly alarms: Alarms;
   readonly record: JobRecord;
   readonly rows: TaskRows;
   readonly replies: Replies;
   readonly results: ResultStore;
   readonly folding: Folding;
+  readonly models: ModelStore;
   readonly events: EventLog;
 }
 
 /**
  * From the last reply to the outcome. The turn that closes a task freezes its replies and folds the first slice; the alarm
- * folds the rest; the transaction of the last slice closes the task.
+ * folds the rest; the transaction of the last slice closes the task. What can't be done suspends the job with the replies
+ * kept: `resume` goes on from there.
  */
 export class FoldDesk {
   readonly #parts: Parts;
@@ -31,8 +36,33 @@ export class FoldDesk {
     this.#parts = parts;
   }
 
-  /** Freezes the replies and begins what is to be made of them. Below the minimum nothing is averaged. */
+  /**
+   * Freezes the replies and begins what is to be made of them. Below the minimum nothing is averaged. After an exception
+   * the task is as open as before.
+   */
   begin(task: BoardTask, status: 'ok' | 'short', now: number): Trouble | null {
+    return this.#savepoint(task, () => this.#begin(task, status, now));
+  }
+
+  /** Folds one slice; the last one closes the task. */
+  step(task: BoardTask, now: number): Trouble | null {
+    return this.#savepoint(task, () => this.#step(task, now));
+  }
+
+  /** An exception must not fail every turn from now on: it rolls back what was begun here, and a person looks at it. */
+  #savepoint(task: BoardTask, fold: () => Trouble | null): Trouble | null {
+    try {
+      return this.#parts.storage.transactionSync(fold);
+    } catch (error) {
+      if (isStorageFault(error)) throw error;
+      return {
+        kind: 'suspend',
+        reason: cannot(task, error instanceof Error ? error.message : String(error)),
+      };
+    }
+  }
+
+  #begin(task: BoardTask, status: 'ok' | 'short', now: number): Trouble | null {
     const { rows, folding, replies, record } = this.#parts;
     const { results, model } = task.request;
     rows.set(task.n, { state: 'folding', status, due: null });
@@ -66,20 +96,27 @@ export class FoldDesk {
         outputs: staged.map((reply) => ({ key: reply.site, use: 'keep', replies: [reply] })),
       });
     }
-    return this.step(task, now);
+    return this.#step(task, now);
   }
 
-  /** Folds one slice; the last one closes the task. */
-  step(task: BoardTask, now: number): Trouble | null {
-    const step = this.#parts.folding.step(task.id);
+  #step(task: BoardTask, now: number): Trouble | null {
+    const step = this.#slice(task, now);
     if (step.state === 'more') return null;
+    if (step.state === 'full') return { kind: 'suspend', reason: cannot(task, FULL) };
     this.#parts.folding.drop(task.id);
     if (step.state === 'done') return this.#close(task, step.models, task.status ?? 'ok', now);
     const where = step.tensor === undefined ? '' : ` in tensor ${step.tensor}`;
-    return {
-      kind: 'fail',
-      reason: `${task.request.name}: the results cannot be folded: ${step.reason}${where}`,
-    };
+    return { kind: 'fail', reason: cannot(task, `${step.reason}${where}`) };
+  }
+
+  /** One slice. Where it finds no room, models that only a slow download may still need go before their time. */
+  #slice(task: BoardTask, now: number): FoldState {
+    const { folding, models, alarms } = this.#parts;
+    const step = folding.step(task.id);
+    if (step.state !== 'full') return step;
+    models.sweep(Infinity);
+    alarms.sweepAt(now);
+    return folding.step(task.id);
   }
 
   #close(
@@ -138,3 +175,8 @@ export class FoldDesk {
     alarms.sweepAt(now);
   }
 }
+
+const FULL = 'the results and models of this job fill its storage';
+
+const cannot = ({ request }: BoardTask, why: string): string =>
+  `${request.name}: the results cannot be folded: ${why}`;

@@ -51,9 +51,13 @@ export interface FoldRequest {
   readonly outputs: readonly FoldOutput[];
 }
 
-/** Where a fold is after a slice. A model is null where there was nothing to fold. */
+/**
+ * Where a fold is after a slice. A model is null where there was nothing to fold. `full`: there is no room for what it
+ * makes; it goes on where it was once there is.
+ */
 export type FoldState =
   | { readonly state: 'more' }
+  | { readonly state: 'full' }
   | { readonly state: 'done'; readonly models: Readonly<Record<string, ModelRef | null>> }
   | FoldFailure;
 
@@ -169,16 +173,13 @@ export class Folding {
   }
 
   /** Goes on with one output. -> what is left of the slice, 0 to end it; or how it failed */
-  #advance(task: string, output: OutputRow, budget: number): number | FoldFailure {
+  #advance(task: string, output: OutputRow, budget: number): number | FoldState {
     const { sql, rows, models, results } = this.#parts;
     const { n, cell, site, sums, pass } = output;
     const aggregator = this.#find(output.use);
     if (!aggregator) return { state: 'failed', reason: `no aggregator '${shown(output.use)}'` };
     const work = this.#prepare(task, output, aggregator);
-    if (!work) {
-      const reason = 'the results and models of this job fill its storage';
-      return { state: 'failed', reason };
-    }
+    if (!work) return { state: 'full' };
     const { base, inputs, cache } = work.cells;
     const plan = output.plan === null ? null : JSON.parse(output.plan);
     const start = () => aggregator.scan?.start(inputs.map((input) => input.site)) ?? null;

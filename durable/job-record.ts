@@ -40,6 +40,8 @@ export type JobRow = {
 /** Reads and writes the job's row and its spec. */
 export class JobRecord {
   readonly #sql: SqlStorage;
+  /** Its row is never written again: parsed once in an object's life, for it may be long and every turn asks. */
+  #spec: JobSpec | undefined;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
@@ -56,6 +58,7 @@ export class JobRecord {
       job.submitted,
     );
     this.#sql.exec('INSERT INTO spec (one, json) VALUES (1, ?)', JSON.stringify(job.spec));
+    this.#spec = undefined;
   }
 
   read(): JobRow {
@@ -63,8 +66,9 @@ export class JobRecord {
   }
 
   spec(): JobSpec {
-    const { json } = this.#sql.exec<{ json: string }>('SELECT json FROM spec').one();
-    return JSON.parse(json) as JobSpec;
+    return (this.#spec ??= JSON.parse(
+      this.#sql.exec<{ json: string }>('SELECT json FROM spec').one().json,
+    ) as JobSpec);
   }
 
   set(patch: Partial<JobRow>): void {

@@ -67,7 +67,10 @@ export class JobRequests {
       return Response.json({ status: admission.status });
     }
     const received = await results.receive(request, { task, site: caller.name }, admission.rule);
-    if (!received.ok) return faultResponse(received.error);
+    if (!received.ok) {
+      if (received.error.reason === 'storage-full') this.#makeRoom();
+      return faultResponse(received.error);
+    }
     if (received.value.kind === 'partial') {
       return Response.json(
         { status: 'partial', received: received.value.received },
@@ -75,6 +78,19 @@ export class JobRequests {
       );
     }
     return this.#commit(caller, task, received.value);
+  }
+
+  /** Models that only a slow download may still need go before their time: the sender tries again. */
+  #makeRoom(): void {
+    const { models, alarms } = this.#engine;
+    this.#engine.turn(
+      Date.now(),
+      ({ now }) => {
+        models.sweep(Infinity);
+        alarms.sweepAt(now);
+      },
+      () => null,
+    );
   }
 
   /** The turn that accepts a result, or tells why it loses; the acknowledgement follows it. */

@@ -39,7 +39,7 @@ export function jobView({
 }: Engine): JobView {
   const job = record.read();
   const spec = record.spec();
-  const [open = tasks.newest()] = tasks.in('open', 'folding');
+  const open = tasks.current();
   const parts = new Map(open ? assignments.of(open.n).map((row) => [row.site, row]) : []);
   const codes = new Map(open ? replies.errors(open.n).map(({ site, code }) => [site, code]) : []);
   const use = spec.workflows[job.position];

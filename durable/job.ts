@@ -14,9 +14,9 @@ import { Gate, NO_JOB, VOID_TOKEN } from './gate.ts';
 import { JobRequests } from './job-requests.ts';
 import { jobView } from './job-view.ts';
 import { migrateJob } from './schema.ts';
+import { release, stock } from './stock.ts';
 import { isFull } from './storage-fault.ts';
 import type { MetricsQuery, NewJob } from './stubs.ts';
-import { blobOf } from './stubs.ts';
 import { wireTask } from './task-view.ts';
 import type { Turn } from './turn.ts';
 
@@ -34,6 +34,7 @@ export class Job {
   readonly #engine: Engine;
   readonly #gate: Gate;
   readonly #requests: JobRequests;
+  #making: Promise<unknown> = Promise.resolve();
 
   constructor(ctx: DurableObjectState, env: Env) {
     this.#ctx = ctx;
@@ -44,11 +45,12 @@ export class Job {
 
   /** Runs before anything else: what an interrupted life left behind. */
   async wake(): Promise<void> {
-    const { storage, results, alarms } = this.#engine;
+    const { storage, results, alarms, board } = this.#engine;
     if (!this.#engine.exists) return;
     storage.transactionSync(() => {
       migrateJob(storage.sql);
       results.clearDead();
+      board.spare(Date.now());
     });
     await alarms.restore();
   }
@@ -70,56 +72,45 @@ export class Job {
     }
   }
 
-  async create(job: NewJob): Promise<Result<JobView, Fault>> {
-    const { storage, record, models, outbox, lifecycle, env } = this.#engine;
+  /**
+   * Makes the job, once: repeated, it goes on where it was left. `unavailable` where a repetition may do better; any other
+   * fault is for good, and leaves nothing.
+   */
+  create(job: NewJob): Promise<Result<JobView, Fault>> {
+    return this.#alone(() => this.#create(job));
+  }
+
+  /** Creation and deletion wait for one another. */
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#making.then(work);
+    this.#making = done.catch(none);
+    return done;
+  }
+
+  async #create(job: NewJob): Promise<Result<JobView, Fault>> {
+    const { storage, record } = this.#engine;
     if (!this.#engine.exists) {
       storage.transactionSync(() => {
         migrateJob(storage.sql);
         record.create(job);
-        for (const digest of blobsOf(job.spec)) {
-          outbox.put(
-            { id: `hold ${digest}`, kind: 'hold', target: digest, body: '' },
-            job.submitted,
-          );
-        }
       });
       this.#engine.exists = true;
-      this.#turn(none, none);
     }
     if (record.read().status === 'SUBMITTED') {
-      const imported =
-        job.spec.model === undefined ? ok(null) : await this.#import(job.spec.model, env);
-      if (!imported.ok) {
-        await this.#erase();
-        return imported;
+      const stocked = await stock(this.#engine, job);
+      if (!stocked.ok) {
+        if (stocked.error.reason !== 'unavailable') await this.#erase();
+        return stocked;
       }
-      this.#turn(
-        ({ now }) => {
-          if (imported.value && models.byName('global') === null)
-            models.setName('global', imported.value);
-          lifecycle.become('APPROVED', now);
-        },
-        () => null,
-      );
+      this.#turn(({ now }) => {
+        const { models, lifecycle } = this.#engine;
+        // It may have been aborted meanwhile.
+        if (record.read().status !== 'SUBMITTED') return;
+        if (stocked.value) models.setName('global', stocked.value);
+        lifecycle.become('APPROVED', now);
+      }, none);
     }
     return ok(this.#turn(none, () => jobView(this.#engine)));
-  }
-
-  /** Copies the initial model into this object: all that a fold reads is here. */
-  async #import(digest: string, env: Env) {
-    const blob = await blobOf(env, digest).fetch(new Request(`https://blob/${digest}`));
-    if (!blob.ok || !blob.body) {
-      await blob.body?.cancel();
-      const expected = 'an uploaded blob';
-      const fault: Fault = {
-        reason: 'invalid',
-        code: 'MISSING_BLOB',
-        detail: `The model ${digest} is not uploaded.`,
-        errors: [{ path: 'model', expected, got: digest }],
-      };
-      return err(fault);
-    }
-    return this.#engine.models.importModel(digest, blob.body);
   }
 
   async view(caller: Caller, since?: number, waitS = 0): Promise<Result<JobView, Fault>> {
@@ -258,17 +249,19 @@ export class Job {
   }
 
   /** Ends the job, lets its blobs go, and deletes everything. Repeat it until it succeeds. */
-  async destroy(): Promise<void> {
-    const { lifecycle } = this.#engine;
-    if (!this.#engine.exists) return;
-    this.#turn(({ now }) => lifecycle.finish('FINISHED:ABORTED', 'deleted', now), none);
-    await this.#erase();
+  destroy(): Promise<void> {
+    return this.#alone(async () => {
+      const { lifecycle } = this.#engine;
+      if (!this.#engine.exists) return;
+      this.#turn(({ now }) => lifecycle.finish('FINISHED:ABORTED', 'deleted', now), none);
+      await this.#erase();
+    });
   }
 
   async #erase(): Promise<void> {
     const { storage, record, env, waiting } = this.#engine;
     const { id } = record.read();
-    for (const digest of blobsOf(record.spec())) await blobOf(env, digest).release(id);
+    await release(env, id, record.spec());
     await storage.deleteAlarm();
     this.#engine.exists = false;
     await storage.deleteAll();
@@ -318,11 +311,3 @@ const idlePause = (site: string): number => {
   for (const char of site) hash = (hash * 31 + (char.codePointAt(0) ?? 0)) % 9973;
   return IDLE_S.least + (hash % (IDLE_S.spread + 1));
 };
-
-/** Blobs that a job holds: its model and its programs. */
-const blobsOf = ({ model, programs }: JobSpec): string[] => [
-  ...new Set([
-    ...(model === undefined ? [] : [model]),
-    ...Object.values(programs).map(({ blob }) => blob),
-  ]),
-];

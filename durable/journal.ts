@@ -1,6 +1,5 @@
 import type { Op } from '../core/workflows/ops.ts';
 import { LIMITS } from '../core/protocol/limits.ts';
-import { digestsIn } from './digests-in.ts';
 
 /** A settled op: what was asked, whole, and what it came to. Both are JSON text. */
 export type Entry = { readonly op: string; readonly value: string };
@@ -40,20 +39,6 @@ export class Journal {
 
   size(): number {
     return this.#sql.exec<{ n: number }>('SELECT count(*) AS n FROM journal').one().n;
-  }
-
-  /** Digests that its ops and values mention. */
-  digests(): string[] {
-    const rows = this.#sql.exec<Entry>('SELECT op, value FROM journal');
-    return rows.toArray().flatMap(({ op, value }) => [...digestsIn(op), ...digestsIn(value)]);
-  }
-
-  /** Ids of the tasks that this round has started. */
-  started(): string[] {
-    const rows = this.#sql.exec<Entry>(
-      `SELECT op, value FROM journal WHERE op LIKE '{"op":"start"%'`,
-    );
-    return rows.toArray().map(({ value }) => JSON.parse(value) as string);
   }
 
   clear(): void {

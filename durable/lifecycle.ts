@@ -3,6 +3,7 @@ import { isFinished } from '../core/protocol/job-status.ts';
 import type { EventLog } from './event-log.ts';
 import type { JobRecord, JobRow } from './job-record.ts';
 import type { Outbox } from './outbox.ts';
+import type { Retention } from './retention.ts';
 import type { TaskBoard } from './task-board.ts';
 
 interface Parts {
@@ -10,6 +11,7 @@ interface Parts {
   readonly events: EventLog;
   readonly outbox: Outbox;
   readonly board: TaskBoard;
+  readonly retention: Retention;
 }
 
 /** The job's status and everything that a new one entails, in the turn that brings it. */
@@ -39,17 +41,18 @@ export class Lifecycle {
       ...(isFinished(status) && { finished: now, parked: null }),
     });
     events.append('status', { status, reason }, now);
-    const body = JSON.stringify({ id: job.id, status, seq });
-    outbox.put({ id: 'status', kind: 'job-changed', target: '', body }, now);
+    outbox.put('status', { id: job.id, status, seq }, now);
   }
 
+  /** Stops the job, visibly: after a `fault` each turn tries again, a `shortfall` waits for `resume`. */
   suspend(reason: string, cause: 'fault' | 'shortfall', now: number): void {
     this.become('SUSPENDED', now, { reason, cause });
   }
 
-  /** Ends the job: open tasks are cancelled, folds dropped. */
+  /** Ends the job: open tasks are cancelled, folds dropped, models that only it needed retired. */
   finish(status: JobStatus, reason: string | null, now: number): void {
     this.#parts.board.cancel(reason ?? status, now);
     this.become(status, now, { reason });
+    this.#parts.retention.retire(now);
   }
 }

@@ -177,7 +177,9 @@ export class ModelStore {
     this.#sql.exec('UPDATE models SET delete_at = ? WHERE digest = ?', deleteAt, digest);
   }
 
-  /** Forgets retired models that are due; `ChunkRows.sweep` deletes their rows. -> when the next is due, or null */
+  /**
+   * Forgets retired models that are due (`Infinity`: all); `ChunkRows.sweep` deletes their rows. -> when the next is due
+   */
   sweep(now: number): number | null {
     const due = this.#sql.exec<Row>(
       `DELETE FROM models WHERE delete_at <= ? AND digest NOT IN (SELECT digest FROM model_names)
@@ -185,6 +187,11 @@ export class ModelStore {
       now,
     );
     this.#forget(due);
+    return this.nextDue();
+  }
+
+  /** When the next retired model is due; null: none. */
+  nextDue(): number | null {
     const { next } = this.#sql
       .exec<{ next: number | null }>(
         `SELECT min(delete_at) AS next FROM models

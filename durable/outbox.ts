@@ -1,17 +1,8 @@
-/** A message to another object. `id` names what it is about: a newer message about the same thing replaces it. */
-export interface Message {
-  readonly id: string;
-  readonly kind: 'job-changed' | 'hold';
-  /** Digest of the blob; empty for the directory. */
-  readonly target: string;
-  /** JSON. */
-  readonly body: string;
-}
+import type { JobChange } from './stubs.ts';
 
 export type MessageRow = {
   id: string;
-  kind: Message['kind'];
-  target: string;
+  /** JSON of a JobChange. */
   body: string;
   /** Tells a message from the one that replaced it while it was on its way. */
   stamp: number;
@@ -24,8 +15,8 @@ const PAUSE_MS = 2000;
 const LONGEST_PAUSE_MS = 5 * 60 * 1000;
 
 /**
- * Messages to other objects: written in the turn that causes them, delivered after commit, tried again by the alarm until
- * they arrive. They may arrive twice; their receivers are idempotent.
+ * What the directory is to hear of the job: written in the turn that causes it, delivered after commit, tried again by the
+ * alarm until it arrives. It may arrive twice; the directory is idempotent.
  */
 export class Outbox {
   readonly #sql: SqlStorage;
@@ -34,15 +25,14 @@ export class Outbox {
     this.#sql = sql;
   }
 
-  put({ id, kind, target, body }: Message, now: number): void {
+  /** `id` names what the message is about: a newer one about the same thing replaces it. */
+  put(id: string, change: JobChange, now: number): void {
     this.#sql.exec(
-      `INSERT INTO outbox (id, kind, target, body, stamp, attempts, due) VALUES (?1, ?2, ?3, ?4, 1, 0, ?5)
+      `INSERT INTO outbox (id, body, stamp, attempts, due) VALUES (?1, ?2, 1, 0, ?3)
        ON CONFLICT (id) DO UPDATE SET
-         kind = ?2, target = ?3, body = ?4, stamp = stamp + 1, attempts = 0, due = min(due, ?5)`,
+         body = ?2, stamp = stamp + 1, attempts = 0, due = min(due, ?3)`,
       id,
-      kind,
-      target,
-      body,
+      JSON.stringify(change),
       now,
     );
   }
@@ -69,6 +59,11 @@ export class Outbox {
   /** It has arrived: forgets it, unless it was replaced meanwhile. */
   arrived({ id, stamp }: MessageRow): void {
     this.#sql.exec('DELETE FROM outbox WHERE id = ? AND stamp = ?', id, stamp);
+  }
+
+  /** The clock was set back: what waits goes at once, rather than at a time that is far away again. */
+  clockWentBack(now: number): void {
+    this.#sql.exec('UPDATE outbox SET due = min(due, ?)', now);
   }
 
   nextDue(): number | null {

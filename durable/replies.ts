@@ -105,13 +105,14 @@ export class Replies {
       .toArray();
   }
 
-  /** Sites that answered OK. */
-  okSites(task: number): Set<string> {
-    const rows = this.#sql.exec<{ site: string }>(
-      `SELECT site FROM replies WHERE task = ? AND code = 'OK'`,
+  /** True if a site answered OK. */
+  isOk(task: number, site: string): boolean {
+    const rows = this.#sql.exec(
+      `SELECT 1 FROM replies WHERE task = ? AND site = ? AND code = 'OK'`,
       task,
+      site,
     );
-    return new Set(rows.toArray().map(({ site }) => site));
+    return rows.toArray().length > 0;
   }
 
   kept(task: number, site: string, model: ModelRef): void {

@@ -15,7 +15,9 @@ const ENGINE_TABLES: readonly string[] = [
   `CREATE TABLE alarm (one INTEGER PRIMARY KEY CHECK (one = 1), due INTEGER, sweep INTEGER)`,
   `INSERT INTO alarm (one) VALUES (1)`,
   `CREATE TABLE journal (seq INTEGER PRIMARY KEY, op TEXT NOT NULL, value TEXT NOT NULL)`,
-  `CREATE TABLE workflow_results (position INTEGER PRIMARY KEY, id TEXT NOT NULL, value TEXT NOT NULL)`,
+  `CREATE TABLE workflow_results (
+     position INTEGER NOT NULL, part INTEGER NOT NULL, id TEXT NOT NULL, bytes BLOB NOT NULL,
+     PRIMARY KEY (position, part))`,
   `CREATE TABLE sites (
      name TEXT PRIMARY KEY, generation INTEGER NOT NULL, status TEXT NOT NULL,
      joined INTEGER, seen INTEGER NOT NULL) WITHOUT ROWID`,
@@ -24,12 +26,12 @@ const ENGINE_TABLES: readonly string[] = [
   `CREATE TABLE task_states (
      n INTEGER PRIMARY KEY, state TEXT NOT NULL, anyone INTEGER NOT NULL, opened INTEGER NOT NULL,
      offered INTEGER NOT NULL, deadline INTEGER, enough INTEGER, params TEXT, due INTEGER,
-     ok INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0,
+     ok INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0, spared INTEGER NOT NULL DEFAULT 0,
      closed INTEGER, status TEXT, model TEXT, reason TEXT)`,
   `CREATE INDEX task_standings ON task_states (state, due)`,
   `CREATE TABLE assignments (
      task INTEGER NOT NULL, site TEXT NOT NULL, state TEXT NOT NULL, lease INTEGER, reason TEXT,
-     PRIMARY KEY (task, site)) WITHOUT ROWID`,
+     spared INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (task, site)) WITHOUT ROWID`,
   `CREATE INDEX assignment_states ON assignments (task, state, lease)`,
   `CREATE INDEX live_leases ON assignments (lease) WHERE state = 'working'`,
   `CREATE TABLE replies (
@@ -43,8 +45,8 @@ const ENGINE_TABLES: readonly string[] = [
   `CREATE UNIQUE INDEX metric_seqs ON metrics (site, seq)`,
   `CREATE TABLE metric_floors (site TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID`,
   `CREATE TABLE outbox (
-     id TEXT PRIMARY KEY, kind TEXT NOT NULL, target TEXT NOT NULL, body TEXT NOT NULL, stamp INTEGER NOT NULL,
-     attempts INTEGER NOT NULL, due INTEGER NOT NULL) WITHOUT ROWID`,
+     id TEXT PRIMARY KEY, body TEXT NOT NULL, stamp INTEGER NOT NULL, attempts INTEGER NOT NULL,
+     due INTEGER NOT NULL) WITHOUT ROWID`,
 ];
 
 /** The tables of a JobObject as numbered migrations: each runs once, in order, in one transaction. */

@@ -109,6 +109,16 @@ export class Sites {
     return rows.toArray().map(({ name }) => name);
   }
 
+  /** Those of `joined` who have not answered a task. */
+  withoutReply(task: number): string[] {
+    const rows = this.#sql.exec<{ name: string }>(
+      `SELECT name FROM sites WHERE joined IS NOT NULL AND status = 'active'
+       AND NOT EXISTS (SELECT 1 FROM replies WHERE task = ? AND site = name)`,
+      task,
+    );
+    return rows.toArray().map(({ name }) => name);
+  }
+
   /** Everyone who ever joined, in byte order. */
   all(): SiteRow[] {
     return this.#sql

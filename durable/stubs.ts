@@ -59,7 +59,8 @@ export interface JobStub extends Fetches {
 export interface BlobStub extends Fetches {
   stat(): Promise<{ bytes: number } | null>;
   head(maxBytes: number): Promise<Uint8Array | null>;
-  hold(job: string): Promise<unknown>;
+  /** -> false where there is no blob to keep */
+  hold(job: string): Promise<boolean>;
   release(job: string): Promise<unknown>;
 }
 

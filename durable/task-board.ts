@@ -120,12 +120,19 @@ export class TaskBoard {
 
   /** What is nearly always the case, told without counting thousands of sites at each of thousands of replies. */
   #clearlyWaits(
-    { n, ok, failed, deadline, anyone, request: { min } }: BoardTask,
+    { n, ok, failed, deadline, anyone, request: { min, clients, ignoreErrors } }: BoardTask,
     now: number,
   ): boolean {
-    if (failed > 0 || (deadline !== null && deadline <= now)) return false;
-    if (min !== null && ok >= min) return false;
-    return anyone === 1 || this.#parts.assignments.anyPending(n);
+    const { assignments, sites, record } = this.#parts;
+    if (deadline !== null && deadline <= now) return false;
+    if (min !== null && (ignoreErrors ? ok + failed : ok) >= min) return false;
+    if (failed > 0 && !ignoreErrors) {
+      // Enough are left if all may take it, and all who joined but those who failed would do.
+      const all = anyone === 1 && (clients ?? ['@all']).includes('@all');
+      if (!all || record.spec().mandatorySites.length > 0) return false;
+      if (sites.joinedCount() - failed < (min ?? Infinity)) return false;
+    }
+    return anyone === 1 || assignments.any(n, 'working', 'waiting', 'lost');
   }
 
   #standing(task: BoardTask, now: number): Standing {
@@ -135,10 +142,8 @@ export class TaskBoard {
     const { ok, failed } = task;
     const anyone = task.anyone === 1;
     const pending = states.waiting + states.working + states.lost;
-    const welcome = (): number => {
-      const able = sites.joined().filter((site) => matchesAny(request.clients ?? ['@all'], site));
-      return able.filter((site) => !replies.has(n, site)).length;
-    };
+    const welcome = (): number =>
+      sites.withoutReply(n).filter((site) => matchesAny(request.clients ?? ['@all'], site)).length;
     return {
       now,
       deadline: task.deadline,
@@ -158,9 +163,8 @@ export class TaskBoard {
   #mandatory({ n, anyone, request }: BoardTask, { mandatorySites }: JobSpec): string[] {
     if (mandatorySites.length === 0) return [];
     const { assignments, replies } = this.#parts;
-    const answered = replies.okSites(n);
     return mandatorySites.filter((site) => {
-      if (answered.has(site)) return false;
+      if (replies.isOk(n, site)) return false;
       return anyone === 1
         ? matchesAny(request.clients ?? ['@all'], site)
         : assignments.get(n, site) !== null;
@@ -174,7 +178,7 @@ export class TaskBoard {
       task.deadline,
       enough === null ? null : enough + waitAfterMin * 1000,
       assignments.firstLease(task.n),
-      assignmentTimeout > 0 && assignments.counts(task.n).waiting > 0
+      assignmentTimeout > 0 && assignments.any(task.n, 'waiting')
         ? task.offered + assignmentTimeout * 1000
         : null,
     ].filter((time) => time !== null);
@@ -203,7 +207,7 @@ export class TaskBoard {
 
   /** True if the task has its outcome. */
   isClosed(id: string): boolean {
-    return this.#parts.rows.byId(id)?.state === 'closed';
+    return this.#parts.rows.isClosed(id);
   }
 
   /** A closed task's outcome, rebuilt from its frozen rows. Throws where the task isn't closed. */
@@ -248,6 +252,12 @@ export class TaskBoard {
         deadline: timeout > 0 ? now + timeout * 1000 : null,
       });
     }
+  }
+
+  /** The object has woken: it may have been away for a while, or only asleep. So all get their time again, once. */
+  spare(now: number): void {
+    this.#parts.assignments.spare(now);
+    this.#parts.rows.spare(now);
   }
 
   /** Nothing ran here for a while: nobody could poll or renew, so nobody is lost by it. */

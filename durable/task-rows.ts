@@ -37,6 +37,8 @@ export type TaskStateRow = {
   /** Replies so far: OK ones, and those with an error code. */
   ok: number;
   failed: number;
+  /** 1: its assignment timeout began anew as the object woke, which it does once. */
+  spared: number;
   closed: number | null;
   status: 'ok' | 'short' | null;
   /** JSON of the ModelRef that its fold made. */
@@ -114,11 +116,33 @@ export class TaskRows {
       .map(parsed);
   }
 
-  newest(): BoardTask | null {
+  /** The task that the job is at: the oldest that is open or folding, else the newest. */
+  current(): BoardTask | null {
     const [row] = this.#sql
-      .exec<TaskRow & TaskStateRow>(`${SELECT} ORDER BY n DESC LIMIT 1`)
+      .exec<TaskRow & TaskStateRow>(
+        `${SELECT} WHERE n = coalesce(
+           (SELECT min(n) FROM task_states WHERE state IN ('open', 'folding')),
+           (SELECT max(n) FROM task_states))`,
+      )
       .toArray();
     return row ? parsed(row) : null;
+  }
+
+  /** True if the task has its outcome. Asked in every turn: its request, which may be long, is not read. */
+  isClosed(id: string): boolean {
+    const rows = this.#sql.exec(
+      `SELECT 1 FROM tasks JOIN task_states USING (n) WHERE id = ? AND state = 'closed'`,
+      id,
+    );
+    return rows.toArray().length > 0;
+  }
+
+  /** The object has woken: open tasks are offered anew, once each, for nobody could take them while it was away. */
+  spare(now: number): void {
+    this.#sql.exec(
+      `UPDATE task_states SET offered = ?, spared = 1 WHERE state = 'open' AND spared = 0`,
+      now,
+    );
   }
 
   set(n: number, patch: Partial<TaskStateRow>): void {
@@ -139,16 +163,14 @@ export class TaskRows {
     );
   }
 
-  /** The earliest moment at which an open task must be looked at (if they count), 0 while one is folding; null: none. */
-  nextDue(openCount: boolean): number | null {
-    const { due } = this.#sql
+  /** The earliest moment at which an open task must be looked at, 0 while one is folding; null: none. */
+  nextDue(): number | null {
+    return this.#sql
       .exec<{ due: number | null }>(
         `SELECT min(iif(state = 'folding', 0, due)) AS due FROM task_states
-         WHERE state = 'folding' OR (?1 AND state = 'open')`,
-        openCount ? 1 : 0,
+         WHERE state IN ('open', 'folding')`,
       )
-      .one();
-    return due;
+      .one().due;
   }
 }
 

@@ -7,8 +7,8 @@ import type { Task } from '../core/protocol/task.ts';
 export type PollEnd = Task | 'look' | 'newer' | 'over';
 
 /**
- * Requests that wait for news: polls of sites, one each, and readers of the view or of the events. The one thing that an
- * object keeps in memory between turns; losing it costs everybody a reconnect.
+ * Requests that wait for news: polls of sites, one each, and readers of the view or of the events. They are in memory only:
+ * losing them costs everybody a reconnect.
  */
 export class Waiting {
   readonly #polls = new Map<string, (end: PollEnd) => void>();

@@ -28,7 +28,7 @@ const COUNTS = {
 /**
  * Weight of a site's update: FLARE's aggregation_weight x NUM_STEPS_CURRENT_ROUND (`weightBy: 'examples'` takes
  * NUM_EXAMPLES_CURRENT_ROUND, `uniform` 1). A count that is missing, non-finite or <= 0 is 1; above 1e9 it is refused.
- * Always finite, and positive if the site's factor is.
+ * Finite where the factors are at most LIMITS.weightFactor, as fed-avg sees to, and positive if the site's factor is.
  */
 export const siteWeight = (
   site: string,

@@ -89,6 +89,12 @@ export const LIMITS = {
   enrolmentS: 365 * 86_400,
   /** FLARE's meta.NUM_STEPS_CURRENT_ROUND above this is a mistake, not a weight. */
   stepsPerRound: 1e9,
+  /** What a workflow comes to, in JSON: every view of the job brings it. Some 400 sites' cross-site table. */
+  workflowResultBytes: 16 * MiB,
+  /** Sites in one cross-site evaluation: it has their square of cells. */
+  crossSiteSites: 256,
+  /** A weight in the args of fed-avg: times stepsPerRound and summed over all sites it stays far from infinity. */
+  weightFactor: 1e9,
   /** Rounds of one workflow. */
   rounds: 100_000,
   /** Default and largest page of a list. */

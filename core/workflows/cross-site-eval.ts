@@ -1,7 +1,8 @@
 import * as v from 'valibot';
 import type { ModelRef } from '../protocol/job-status.ts';
 import { Clients, Seconds } from './args.ts';
-import { broadcast, loadModel, outcome, sampleClients, saveModel, start } from './ops.ts';
+import { LIMITS } from '../protocol/limits.ts';
+import { broadcast, loadModel, outcome, panic, sampleClients, saveModel, start } from './ops.ts';
 import type { Flow, Outcome, TaskReply, TaskRequest } from './ops.ts';
 import { done, workflow } from './workflow.ts';
 
@@ -52,16 +53,19 @@ const cellOf = (reply: TaskReply): Cell => {
   };
 };
 
-/** Why a site's answer is missing from an outcome: its error code, or why nothing came. */
+/** Each site's cell of an outcome: what it answered, or why nothing came. */
+const cellsOf = ({ replies, missing }: Outcome): ReadonlyMap<string, Cell> =>
+  new Map([
+    ...missing.map(({ site, reason }) => [site, { reason }] as const),
+    ...replies.map((reply) => [reply.site, cellOf(reply)] as const),
+  ]);
+const NO_ANSWER: Cell = { reason: 'no answer' };
+
+/** Why a site handed in no model: its error code, or why nothing came. */
 const whyMissing = ({ replies, missing }: Outcome, site: string): string =>
   replies.find((reply) => reply.site === site && reply.returnCode !== 'OK')?.returnCode ??
   missing.find((gone) => gone.site === site)?.reason ??
   'no answer';
-
-const cellFrom = (asked: Outcome, site: string): Cell => {
-  const reply = asked.replies.find((one) => one.site === site);
-  return reply ? cellOf(reply) : { reason: whyMissing(asked, site) };
-};
 
 /** The sites' own models, named after them, and the server's. */
 function* models(submitted: Outcome): Flow<(readonly [string, ModelRef])[]> {
@@ -86,7 +90,8 @@ export const crossSiteEval = workflow<CrossSiteEvalArgs, State>({
   name: 'cross-site-eval',
   version: 1,
   args: CrossSiteEvalArgs,
-  needsModel: false,
+  // The sites' models are compared with its layout.
+  needsModel: true,
   tasks: ['submit_model', 'validate'],
   totalRounds: () => 1,
   aggregators: () => [],
@@ -94,6 +99,11 @@ export const crossSiteEval = workflow<CrossSiteEvalArgs, State>({
   start: () => ({ round: 0 }),
   *round(p) {
     const to = yield* sampleClients({ clients: p.clients });
+    if (to.length > LIMITS.crossSiteSites) {
+      yield* panic(
+        `cross-site-eval among ${to.length} sites; at most ${LIMITS.crossSiteSites}: choose them with clients`,
+      );
+    }
     const submitted = yield* broadcast(
       ask(p, {
         name: 'submit_model',
@@ -122,8 +132,10 @@ export const crossSiteEval = workflow<CrossSiteEvalArgs, State>({
     const table: Record<string, Record<string, Cell>> = {};
     for (const site of to) table[site] = {};
     for (const { owner, task } of running) {
-      const asked = yield* outcome(task);
-      for (const site of to) (table[site] as Record<string, Cell>)[owner] = cellFrom(asked, site);
+      const cells = cellsOf(yield* outcome(task));
+      for (const site of to) {
+        (table[site] as Record<string, Cell>)[owner] = cells.get(site) ?? NO_ANSWER;
+      }
     }
     const handedIn = new Set(owners.map(([owner]) => owner));
     for (const owner of to) {

@@ -10,6 +10,7 @@ const Weight = v.pipe(
   v.number('a number'),
   v.finite('a finite number'),
   v.minValue(0, 'at least 0'),
+  v.maxValue(LIMITS.weightFactor, `at most ${LIMITS.weightFactor}`),
 );
 
 /** Args of `fed-avg`; times in seconds. */

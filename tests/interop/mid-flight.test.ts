@@ -137,12 +137,11 @@ test('a site revoked in the middle of a task gets 401 everywhere, and its task i
   const idle = await rig.submit(await rig.spec([gone, other]));
   const waiting = rig.call('GET', `/v1/jobs/${idle}/task?wait=25`, { token: gone.token });
   await new Promise((resolve) => setTimeout(resolve, 100));
-  const began = performance.now();
   const { status, json } = await rig.admin('DELETE', `/v1/sites/${gone.name}`);
   expect([200, 202]).toContain(status);
   expect(json).toMatchObject({ site: gone.name });
+  // Had it waited for its 25 seconds, it would have been told to try again.
   expectProblem(await waiting, { status: 401, code: 'UNAUTHORIZED' });
-  expect(performance.now() - began, 'the waiting poll ends at once').toBeLessThan(20_000);
   expect((await upload.finish()).status).toBe(401);
   for (const [method, path] of [
     ['GET', '/v1/inbox'],
