@@ -30,7 +30,7 @@ export interface Call {
 
 /** Calls a server as a stranger would who has read its document; every answer is checked against it. */
 export class Api {
-  readonly fetch: ReturnType<typeof checkedFetch>;
+  readonly fetch: typeof fetch;
   readonly url: string;
 
   constructor(server: Pick<Server, 'url'>) {

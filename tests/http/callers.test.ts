@@ -18,7 +18,17 @@ beforeAll(async () => {
   tokens['admin'] = ADMIN;
   tokens['site'] = await api.site('alpha');
   tokens['enrolment'] = await api.enrolment();
+  tokens['revoked'] = await api.site('revoked');
+  tokens['anew'] = await api.site('anew');
+  for (const name of ['revoked', 'anew']) {
+    await api.json(`/v1/sites/${name}`, 200, { method: 'DELETE' });
+  }
+  await api.site('anew');
+  tokens['used-up'] = await api.enrolment({ uses: 1 });
+  await api.json('/v1/sites', 201, { token: tokens['used-up'], body: { name: 'beta' } });
+  tokens['expired'] = await api.enrolment({ expiresIn: 1 });
   job = await api.submit(sumJob(await api.blob(matrix([1, 2]))));
+  await new Promise((resolve) => setTimeout(resolve, 1000));
 });
 afterAll(() => server.stop());
 
@@ -52,6 +62,10 @@ const UNKNOWN: readonly (readonly [what: string, token: () => string | null])[] 
   ['a site token with another generation', () => (tokens['site'] ?? '').replace('~1~', '~2~')],
   ['a site token cut short', () => (tokens['site'] ?? '').slice(0, -1)],
   ['an enrolment token nobody made', () => `${tokens['enrolment']}x`],
+  ['an enrolment token that is used up', () => tokens['used-up'] ?? ''],
+  ['an enrolment token that has expired', () => tokens['expired'] ?? ''],
+  ['the token of a revoked site', () => tokens['revoked'] ?? ''],
+  ['the token of a site before it enrolled anew', () => tokens['anew'] ?? ''],
 ];
 
 describe.each(CALLS)('%s, %s', (id, method) => {

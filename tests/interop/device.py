@@ -79,7 +79,7 @@ class Admin:
         if last is not None:
             headers["last-event-id"] = str(last)
         seen, fields = [], {}
-        with self.wire.open("GET", "/v1/jobs/%s/events" % job, None, headers, timeout=30) as stream:
+        with self.wire.open("GET", "/v1/jobs/%s/events" % job, headers, timeout=30) as stream:
             for line in stream:
                 line = line.decode().rstrip("\r\n")
                 if line.startswith(":"):

@@ -1,6 +1,9 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Contract } from '../http/contract.ts';
 import { ADMIN } from '../http/server.ts';
 import { Rig } from './rig.ts';
 
@@ -26,18 +29,66 @@ interface Outcome {
   readonly events: readonly string[];
 }
 
+/** A line of the transcript that wire.py writes. */
+interface Line {
+  readonly method: string;
+  readonly path: string;
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly text: string;
+}
+
 let rig: Rig;
+let folder: string;
 beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tributary-interop-'));
   if (why === null) rig = await Rig.start();
 });
-afterAll(() => rig?.stop());
+afterAll(async () => {
+  await rig?.stop();
+  await rm(folder, { recursive: true, force: true });
+});
 
-/** Runs a scenario of scenarios.py against the live server. -> what it reports */
-function scenario(name: string): Promise<Outcome> {
+/** Holds every answer that the client got against the server's OpenAPI document. -> what there was: `GET /v1/inbox 200` */
+async function checked(transcript: string): Promise<ReadonlySet<string>> {
+  const contract = await Contract.of(rig.url);
+  const lines = (await readFile(transcript, 'utf8')).trim().split('\n');
+  for (const line of lines) {
+    const { method, path, status, headers, text } = JSON.parse(line) as Line;
+    const url = rig.url + path;
+    await contract.check({
+      method,
+      url,
+      status,
+      headers: new Headers(headers),
+      text: async () => text,
+    });
+  }
+  return contract.seen;
+}
+
+/** Runs a scenario of scenarios.py against the live server; all its answers must be as described. -> what it reports */
+async function scenario(name: string): Promise<Outcome> {
+  const transcript = join(folder, `${name}.jsonl`);
+  const outcome = await run(name, transcript);
+  expect([...(await checked(transcript))]).toEqual(
+    expect.arrayContaining([
+      'POST /v1/jobs 201',
+      'POST /v1/sites 401',
+      'GET /v1/jobs/{id}/task 200',
+      'POST /v1/jobs/{id}/tasks/{task}/result 200',
+      'GET /v1/jobs/{id}/models/{name} 200',
+    ]),
+  );
+  return outcome;
+}
+
+function run(name: string, transcript: string): Promise<Outcome> {
   const child = spawn(
     'python3',
     ['-B', join(import.meta.dirname, 'scenarios.py'), rig.url, ADMIN, name],
     {
+      env: { ...process.env, WIRE_TRANSCRIPT: transcript },
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: 100_000,
       killSignal: 'SIGKILL',

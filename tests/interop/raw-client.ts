@@ -11,18 +11,20 @@ export interface Call {
   readonly json?: unknown;
   readonly body?: Uint8Array<ArrayBuffer> | string;
   readonly headers?: Record<string, string>;
+  /** What fetches; checks each answer where it is a checked fetch. */
+  readonly by?: typeof fetch;
 }
 
 /** One request with plain fetch: these tests are strangers and use no client of ours. */
 export async function call<T = unknown>(
   method: string,
   url: string,
-  { token, json, body, headers = {} }: Call = {},
+  { token, json, body, headers = {}, by = fetch }: Call = {},
 ): Promise<Answer<T>> {
   const sent: Record<string, string> = { ...headers };
   if (token !== undefined) sent['authorization'] = `Bearer ${token}`;
   if (json !== undefined) sent['content-type'] ??= 'application/json';
-  const answer = await fetch(url, {
+  const answer = await by(url, {
     method,
     headers: sent,
     ...(json === undefined ? {} : { body: JSON.stringify(json) }),

@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import { checkedFetch } from '../http/checked-fetch.ts';
 import { ADMIN, startServer } from '../http/server.ts';
 import type { Server } from '../http/server.ts';
 import { call } from './raw-client.ts';
@@ -49,10 +50,12 @@ export const resultOf = (values: Vectors, header: Json = {}): Uint8Array<ArrayBu
 /** A live server, its admin, and what these tests do again and again. */
 export class Rig {
   readonly #server: Server;
+  readonly #fetch: typeof fetch;
   #sites = 0;
 
   private constructor(server: Server) {
     this.#server = server;
+    this.#fetch = checkedFetch(server.url);
   }
 
   static async start(): Promise<Rig> {
@@ -74,7 +77,7 @@ export class Rig {
   }
 
   call<T = unknown>(method: string, path: string, options: Call = {}): Promise<Answer<T>> {
-    return call<T>(method, this.url + path, options);
+    return call<T>(method, this.url + path, { ...options, by: this.#fetch });
   }
 
   admin<T = unknown>(method: string, path: string, options: Call = {}): Promise<Answer<T>> {

@@ -1,8 +1,33 @@
-"""HTTP as its contract describes it: bearer tokens, JSON, bytes, RFC 9457 problems."""
+"""HTTP as its contract describes it: bearer tokens, JSON, bytes, RFC 9457 problems.
+
+With WIRE_TRANSCRIPT set to a file's name, each answer becomes a line of JSON there: method, path, status, headers, and
+the body's text where it is JSON. What reads it holds the answers against the server's OpenAPI document.
+"""
 
 import json
+import os
+import threading
 import urllib.error
 import urllib.request
+
+
+TRANSCRIPT = os.environ.get("WIRE_TRANSCRIPT")
+LOCK = threading.Lock()
+
+
+def note(method, path, status, headers, body=b""):
+    if not TRANSCRIPT:
+        return
+    is_json = headers.get("content-type", "").split(";")[0] in ("application/json", "application/problem+json")
+    line = {
+        "method": method,
+        "path": path,
+        "status": status,
+        "headers": {name.lower(): value for name, value in headers.items()},
+        "text": body.decode() if is_json else "",
+    }
+    with LOCK, open(TRANSCRIPT, "a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
 
 
 class Problem(Exception):
@@ -23,7 +48,7 @@ class Wire:
     def __init__(self, server, token=None):
         self.server, self.token = server, token
 
-    def open(self, method, path, body=None, headers=None, timeout=60):
+    def request(self, method, path, body, headers, timeout=60):
         request = urllib.request.Request(self.server + path, data=body, method=method)
         if self.token:
             request.add_header("authorization", "Bearer " + self.token)
@@ -32,12 +57,22 @@ class Wire:
         try:
             return urllib.request.urlopen(request, timeout=timeout)
         except urllib.error.HTTPError as error:
-            raise Problem(error.code, error.headers, error.read()) from None
+            refusal = error.read()
+            note(method, path, error.code, error.headers, refusal)
+            raise Problem(error.code, error.headers, refusal) from None
+
+    def open(self, method, path, headers, timeout):
+        """A stream, to be read as it comes."""
+        answer = self.request(method, path, None, headers, timeout)
+        note(method, path, answer.status, answer.headers)
+        return answer
 
     def bytes(self, method, path, body=None, headers=None):
         """-> status, headers, bytes"""
-        with self.open(method, path, body, headers) as answer:
-            return answer.status, answer.headers, answer.read()
+        with self.request(method, path, body, headers) as answer:
+            data = answer.read()
+        note(method, path, answer.status, answer.headers, data)
+        return answer.status, answer.headers, data
 
     def json(self, method, path, value=None, headers=None):
         """-> status, parsed JSON (None without a body)"""
