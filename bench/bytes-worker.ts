@@ -32,7 +32,7 @@ export class BytesObject extends DurableObject<BenchEnv> {
       sql.exec(table);
     }
     const rows = new ChunkRows(sql, 8 * GiB);
-    const models = (this.#models = new ModelStore(sql, rows));
+    const models = (this.#models = new ModelStore(sql, rows, kernel));
     const layoutOf = (digest: string) => models.layout(digest);
     const results = (this.#results = new ResultStore({ sql, rows, kernel, layoutOf }));
     this.#folding = new Folding({ sql, rows, results, models, kernel });

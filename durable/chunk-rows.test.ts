@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { LIMITS, MiB } from '../core/protocol/limits.ts';
 import { newRoom } from '../tests/workerd/bytes-room.ts';
-import { free } from './chunk-rows.ts';
+import { ChunkRows, free } from './chunk-rows.ts';
 
 const pattern = (length: number, seed = 0): Uint8Array<ArrayBuffer> => {
   const bytes = new Uint8Array(length);
@@ -81,5 +81,56 @@ test('dead runs are deleted in slices of rows; others stay', async () => {
     expect(left()).toBe(1);
     expect(storage.sql.exec('SELECT * FROM chunk_runs').toArray()).toHaveLength(1);
     expect(rows.begin(1, 'kept')).toBe(kept + 4);
+  });
+});
+
+test('what is held is counted as runs come and go, twice killed, revived and rolled back', async () => {
+  await newRoom().use(({ rows, storage }) => {
+    const check = (expected: number): void => {
+      const sum = `SELECT coalesce(sum(bytes), 0) AS n FROM chunk_runs WHERE state != 'dead'`;
+      expect(storage.sql.exec<{ n: number }>(sum).one().n).toBe(expected);
+      expect(rows.held()).toBe(expected);
+    };
+    const [a, b] = [rows.begin(10, 'kept'), rows.begin(100, 'staged')];
+    check(110);
+    rows.kill(a);
+    rows.kill(a);
+    check(100);
+    rows.keep(a);
+    rows.keep(b);
+    check(110);
+    const roll = () =>
+      storage.transactionSync(() => {
+        rows.begin(1000, 'staged');
+        throw new Error('rolled back');
+      });
+    expect(roll).toThrow('rolled back');
+    check(110);
+    rows.begin(5, 'staged');
+    rows.clearStaged();
+    check(110);
+    rows.kill(b);
+    while (rows.sweep());
+    check(10);
+    rows.kill(b); // gone already
+    check(10);
+  });
+});
+
+test('asking for room reads one row, however many runs there are', async () => {
+  await newRoom().use(({ rows, storage }) => {
+    for (let i = 0; i < 300; i++) rows.begin(1, 'kept');
+    const counting = new ChunkRows(
+      {
+        exec: (query: string, ...bindings: unknown[]) => {
+          const cursor = storage.sql.exec(query, ...bindings);
+          const all = cursor.toArray();
+          expect(cursor.rowsRead).toBe(1);
+          return { one: () => all[0] };
+        },
+      } as unknown as SqlStorage,
+      1000,
+    );
+    expect(counting.room()).toBe(700);
   });
 });

@@ -12,6 +12,9 @@ export const CHUNK_TABLES: readonly string[] = [
   `CREATE TABLE IF NOT EXISTS chunk_runs (
     run INTEGER PRIMARY KEY AUTOINCREMENT, bytes INTEGER NOT NULL, state TEXT NOT NULL)`,
   `CREATE TABLE IF NOT EXISTS chunks (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL)`,
+  // Of all runs that are not dead, kept as they come and go: a round of 5,000 results would add up 5,000 rows for each.
+  `CREATE TABLE IF NOT EXISTS chunk_total (one INTEGER PRIMARY KEY CHECK (one = 1), bytes INTEGER NOT NULL)`,
+  `INSERT OR IGNORE INTO chunk_total VALUES (1, 0)`,
 ];
 
 /**
@@ -40,6 +43,7 @@ export class ChunkRows {
    * object (`clearStaged`). -> its id, never used again
    */
   begin(bytes: number, state: 'staged' | 'kept'): number {
+    this.#add(bytes);
     return this.#sql
       .exec<{ run: number }>(
         'INSERT INTO chunk_runs (bytes, state) VALUES (?, ?) RETURNING run',
@@ -49,8 +53,17 @@ export class ChunkRows {
       .one().run;
   }
 
+  #add(bytes: number): void {
+    this.#sql.exec('UPDATE chunk_total SET bytes = bytes + ?', bytes);
+  }
+
   /** The run now belongs to a row of somebody's table (even if another's was just forgotten, in the same transaction). */
   keep(run: number): void {
+    const revived = this.#sql.exec<{ bytes: number }>(
+      `SELECT bytes FROM chunk_runs WHERE run = ? AND state = 'dead'`,
+      run,
+    );
+    for (const { bytes } of revived.toArray()) this.#add(bytes);
     this.#sql.exec(`UPDATE chunk_runs SET state = 'kept' WHERE run = ?`, run);
   }
 
@@ -141,12 +154,26 @@ export class ChunkRows {
 
   /** Marks a run as garbage: `sweep` deletes its rows. */
   kill(run: number): void {
-    this.#sql.exec(`UPDATE chunk_runs SET state = 'dead' WHERE run = ?`, run);
+    this.#killed(
+      this.#sql.exec<{ bytes: number }>(
+        `UPDATE chunk_runs SET state = 'dead' WHERE run = ? AND state != 'dead' RETURNING bytes`,
+        run,
+      ),
+    );
   }
 
   /** Kills what was staged before this object was constructed: its requests are dead. */
   clearStaged(): void {
-    this.#sql.exec(`UPDATE chunk_runs SET state = 'dead' WHERE state = 'staged'`);
+    this.#killed(
+      this.#sql.exec<{ bytes: number }>(
+        `UPDATE chunk_runs SET state = 'dead' WHERE state = 'staged' RETURNING bytes`,
+      ),
+    );
+  }
+
+  #killed(runs: SqlStorageCursor<{ bytes: number }>): void {
+    const bytes = runs.toArray().reduce((sum, run) => sum + run.bytes, 0);
+    if (bytes > 0) this.#add(-bytes);
   }
 
   /** Deletes at most LIMITS.deleteRows rows of dead runs. -> whether more is left */
@@ -173,12 +200,7 @@ export class ChunkRows {
 
   /** Bytes that live runs hold or have reserved. */
   held(): number {
-    const { bytes } = this.#sql
-      .exec<{ bytes: number }>(
-        `SELECT coalesce(sum(bytes), 0) AS bytes FROM chunk_runs WHERE state != 'dead'`,
-      )
-      .one();
-    return bytes;
+    return this.#sql.exec<{ bytes: number }>('SELECT bytes FROM chunk_total').one().bytes;
   }
 
   /** Bytes that a new run may have. */

@@ -122,6 +122,21 @@ test('a model that is not what its digest names, or no model, is not kept', asyn
   });
 });
 
+test('an initial model that is not finite is refused by tensor and element', async () => {
+  const bad = new Map(tensors).set('b', f32([2], [7, NaN]));
+  const bytes = encode(bad);
+  await newRoom().use(async (room) => {
+    expect(await importFile(room, bytes, sha256Of(bytes))).toMatchObject({
+      error: {
+        code: 'NON_FINITE',
+        errors: [{ path: 'b', got: 'NaN or infinity at element 1' }],
+      },
+    });
+    while (room.rows.sweep());
+    expect(room.rows.held()).toBe(0);
+  });
+});
+
 test('an import that an eviction cut off leaves nothing', async () => {
   const room = newRoom();
   await room.use(({ rows }) => rows.put(rows.begin(MiB, 'staged'), 0, new Uint8Array(MiB)));

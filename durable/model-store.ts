@@ -1,3 +1,4 @@
+import type { Kernel } from '../core/aggregators/kernel.ts';
 import type { Fault } from '../core/protocol/fault.ts';
 import type { ModelRef } from '../core/protocol/job-status.ts';
 import { SAFETENSORS } from '../core/protocol/http.ts';
@@ -33,11 +34,13 @@ const PARSED = 4;
 export class ModelStore {
   readonly #sql: SqlStorage;
   readonly #rows: ChunkRows;
+  readonly #kernel: Kernel;
   readonly #layouts = new Map<string, Layout>();
 
-  constructor(sql: SqlStorage, rows: ChunkRows) {
+  constructor(sql: SqlStorage, rows: ChunkRows, kernel: Kernel) {
     this.#sql = sql;
     this.#rows = rows;
+    this.#kernel = kernel;
   }
 
   #row(digest: string): Row | undefined {
@@ -50,7 +53,7 @@ export class ModelStore {
     return row;
   }
 
-  /** Copies a safetensors file into rows, as it is. Known already: it is not read. */
+  /** Copies a safetensors file into rows, as it is; NaN and infinity are refused. Known already: it is not read. */
   async importModel(digest: string, stream: ReadableStream): Promise<Result<ModelRef, Fault>> {
     const known = this.ref(digest);
     if (known) {
@@ -71,7 +74,8 @@ export class ModelStore {
       }
       const hash = sha256().update(bytes);
       run = this.#rows.begin(layout.dataBytes, 'staged');
-      const data = await stageData(source, head.value, { rows: this.#rows, run, hash });
+      const finite = this.#kernel;
+      const data = await stageData(source, head.value, { rows: this.#rows, run, hash, finite });
       if (!data.ok) return data;
       const got = digestOf(hash);
       if (got !== digest) return err(digestMismatch(digest, got));

@@ -1,3 +1,5 @@
+import { MAX_NAME } from '../tensors/layout.ts';
+
 /**
  * Every limit of the product, once, with its reason. Server, kit and CLI read the same numbers.
  * Bytes and counts unless the name says seconds (`S`) or milliseconds (`MS`).
@@ -17,8 +19,8 @@ export const LIMITS = {
   headerBytes: 8 * MiB,
   /** Tensors in one file: bounds the cost of validation and of the fold's per-tensor loop. */
   tensors: 100_000,
-  /** Name of a tensor, in UTF-16 units: names are repeated in every header and row. */
-  tensorNameLength: 256,
+  /** Name of a tensor, in UTF-16 units: the room of tensors, which sees no other, has the number. */
+  tensorNameLength: MAX_NAME,
   /** A job spec in JSON: manifests of a few hundred tensors fit; programs are blobs. */
   specBytes: MiB,
   /** Workflows of one job, one after another. With the next three it bounds the pairs that admission compares. */
@@ -45,7 +47,7 @@ export const LIMITS = {
   metricsKept: 100_000,
   /** Event rows kept a job; a reader who resumes before the oldest sees a `gap` event. */
   eventsKept: 10_000,
-  /** Sites in one job: bounds a fold's chunk (32 MiB / sites) and one object's waiting polls. */
+  /** Sites in one job: bounds one object's waiting polls and its turns, which look at each. */
   sitesPerJob: 5000,
   /** Staged results and kept models of one job: an object holds 10 GB, the rest is room for deletes and WAL. */
   jobBytes: 8 * GiB,
@@ -61,8 +63,6 @@ export const LIMITS = {
   uploadStallMS: 120_000,
   /** Input folded in one turn. Never a time: on Cloudflare the clock stands still while code runs. */
   foldSliceBytes: 64 * MiB,
-  /** All sites' slices of one chunk that an aggregator may see at once. */
-  foldChunkBytes: 32 * MiB,
   /** Rows deleted in one clean-up slice. */
   deleteRows: 256,
   /** Longest wait of a long poll: proxies cut at 30 to 60 s. */

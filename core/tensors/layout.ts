@@ -27,7 +27,8 @@ export interface Layout {
   readonly metadata: ReadonlyMap<string, string>;
 }
 
-const MAX_NAME = 256;
+/** Longest name of a tensor, in UTF-16 units: names are repeated in every header and row. */
+export const MAX_NAME = 256;
 
 /** What a tensor name must not be, with the words for it. */
 const BAD_NAMES: readonly (readonly [what: string, is: (name: string) => boolean])[] = [

@@ -35,7 +35,7 @@ const roomOn = (
   const { sql } = storage;
   for (const table of [...RESULT_TABLES, ...MODEL_TABLES, ...FOLD_TABLES]) sql.exec(table);
   const rows = new ChunkRows(sql, capacity);
-  const models = new ModelStore(sql, rows);
+  const models = new ModelStore(sql, rows, kernel);
   const layoutOf = (digest: string) => models.layout(digest);
   const results = new ResultStore({ sql, rows, kernel, layoutOf });
   const folding = new Folding({ sql, rows, results, models, kernel, ...options });
