@@ -7,7 +7,7 @@ const config :Workerd.Config = (
     (name = "tributary", worker = .tributary),
     # SQLite databases of all objects: the whole state of the server.
     (name = "objects", disk = (path = "objects", writable = true)),
-    # Uploaded blobs and finished models, as files.
+    # Uploaded blobs, as files.
     (name = "blobs", disk = (path = "blobs", writable = true)),
     # The server calls nobody.
     (name = "internet", network = (allow = [])),
@@ -21,7 +21,7 @@ const tributary :Workerd.Worker = (
     (name = "kernel.wasm", wasm = embed "../dist/worker/kernel.wasm"),
   ],
   compatibilityDate = "2026-10-20",
-  compatibilityFlags = ["enable_request_signal", "request_signal_passthrough"],
+  compatibilityFlags = ["nodejs_compat"],
   durableObjectNamespaces = [
     (className = "JobObject", uniqueKey = "tributary-job", enableSql = true),
     (className = "DirectoryObject", uniqueKey = "tributary-directory", enableSql = true),

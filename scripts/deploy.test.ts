@@ -7,15 +7,19 @@ import { missingSecrets, secretsThere } from './deploy.ts';
 
 test('a first deployment makes both secrets', () => {
   const error = '✘ [ERROR] This Worker does not exist on your account. [code: 10007]';
-  const made = missingSecrets(secretsThere(1, '', error), undefined);
+  const made = missingSecrets(secretsThere(1, '', error), {});
   expect(tokenKey(made.TOKEN_KEY).bytes).toHaveLength(32);
   expect(made.ADMIN_TOKEN).toMatch(/^tadmin_[\w-]{43}$/);
-  expect(missingSecrets(new Set(), 'mine').ADMIN_TOKEN).toBe('mine');
+});
+
+test('what the environment gives is taken', () => {
+  const given = { ADMIN_TOKEN: 'mine', TOKEN_KEY: 'my own' };
+  expect(missingSecrets(new Set(), given)).toEqual(given);
 });
 
 test('a later deployment keeps what is there', () => {
   const list = '[{"name":"ADMIN_TOKEN","type":"secret_text"}]';
-  const made = missingSecrets(secretsThere(0, `a banner\n${list}\n`, ''), undefined);
+  const made = missingSecrets(secretsThere(0, `a banner\n${list}\n`, ''), {});
   expect(Object.keys(made)).toEqual(['TOKEN_KEY']);
 });
 

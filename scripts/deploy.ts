@@ -26,12 +26,15 @@ export function secretsThere(status: number | null, stdout: string, stderr: stri
   throw new Error(stderr || stdout || 'wrangler secret list failed');
 }
 
-/** Values for the secrets that are missing: made here, or the admin token that the environment gives. */
+/** Values for the secrets that are missing: what the environment gives, or made here. */
 export function missingSecrets(
   there: ReadonlySet<string>,
-  given: string | undefined,
+  given: Partial<Record<Secret, string | undefined>>,
 ): Partial<Record<Secret, string>> {
-  const made = { TOKEN_KEY: newTokenKey(), ADMIN_TOKEN: given || newAdminToken() };
+  const made = {
+    TOKEN_KEY: given.TOKEN_KEY || newTokenKey(),
+    ADMIN_TOKEN: given.ADMIN_TOKEN || newAdminToken(),
+  };
   return Object.fromEntries(
     NEEDED.flatMap((name) => (there.has(name) ? [] : [[name, made[name]]])),
   );
@@ -45,7 +48,7 @@ function deploy(args: readonly string[]): number {
   if (args.includes('--dry-run')) return wrangler(['deploy', ...args]).status ?? 1;
   const list = wrangler(['secret', 'list', '--format', 'json'], 'pipe');
   const there = secretsThere(list.status, list.stdout, list.stderr);
-  const secrets = missingSecrets(there, process.env['ADMIN_TOKEN']);
+  const secrets = missingSecrets(there, process.env);
   if (Object.keys(secrets).length === 0) return wrangler(['deploy', ...args]).status ?? 1;
   const folder = mkdtempSync(join(tmpdir(), 'tributary-deploy-'));
   try {

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare';
-import { buildWorker } from './build-worker.ts';
+import { buildWorker, compatibility } from './build-worker.ts';
 import { keysOf } from './keys.ts';
 import { leash } from './leash.ts';
 import { lock } from './lock.ts';
@@ -27,6 +27,7 @@ function options(): { port: number; data: string; host: string } {
 async function dev(): Promise<void> {
   const { port, data, host } = options();
   const worker = await buildWorker();
+  const { date, flags } = await compatibility();
   mkdirSync(data, { recursive: true });
   const unlock = lock(data);
   const { keys, made } = await keysOf(data);
@@ -35,6 +36,7 @@ async function dev(): Promise<void> {
   process.env['MINIFLARE_WORKERD_PATH'] = path;
   process.env['CLOUDFLARE_CF_FETCH_ENABLED'] = 'false';
 
+  const { ALLOWED_ORIGINS } = process.env;
   const object = (className: string) => ({ className, useSQLite: true });
   const miniflare = new Miniflare({
     ...convertV4MiniflareOptions({
@@ -48,8 +50,8 @@ async function dev(): Promise<void> {
         { type: 'CompiledWasm', path: join(worker, 'kernel.wasm') },
       ],
       modulesRoot: worker,
-      compatibilityDate: '2026-10-20',
-      compatibilityFlags: ['nodejs_compat', 'enable_request_signal', 'request_signal_passthrough'],
+      compatibilityDate: date,
+      compatibilityFlags: flags,
       durableObjects: {
         JOB: object('JobObject'),
         DIRECTORY: object('DirectoryObject'),
@@ -57,12 +59,7 @@ async function dev(): Promise<void> {
       },
       bindings: {
         ...keys,
-        ...Object.fromEntries(
-          ['ALLOWED_ORIGINS', 'TOKEN_KEY_PREVIOUS'].flatMap((name) => {
-            const value = process.env[name];
-            return value === undefined ? [] : [[name, value]];
-          }),
-        ),
+        ...(ALLOWED_ORIGINS === undefined ? {} : { ALLOWED_ORIGINS }),
       },
     }),
     resourcePersistencePath: join(data, 'state'),

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 export interface Keys {
   readonly TOKEN_KEY: string;
   readonly ADMIN_TOKEN: string;
+  /** The key before a rotation, where there was one. */
+  readonly TOKEN_KEY_PREVIOUS?: string;
 }
 
 /** 32 random bytes that sign site tokens: never derived from anything. */
@@ -12,8 +14,8 @@ export const newTokenKey = (): string => randomBytes(32).toString('base64url');
 export const newAdminToken = (): string => `tadmin_${randomBytes(32).toString('base64url')}`;
 
 /**
- * The keys of a data folder, from DIR/keys.json (readable by its owner only); missing ones are made. ADMIN_TOKEN from
- * the environment wins and is not stored. `made` is the admin token where it was made now: it is to be shown once.
+ * The keys of a data folder, from DIR/keys.json (readable by its owner only); missing ones are made. What the
+ * environment gives wins and is not stored. `made` is the admin token where it was made now: it is to be shown once.
  */
 export async function keysOf(
   dir: string,
@@ -38,6 +40,13 @@ export async function keysOf(
     await writeFile(fresh, `${JSON.stringify(keys, null, 2)}\n`, { mode: 0o600 });
     await rename(fresh, file);
   }
-  const ADMIN_TOKEN = env['ADMIN_TOKEN'] || (keys.ADMIN_TOKEN ?? '');
-  return { keys: { TOKEN_KEY: env['TOKEN_KEY'] || keys.TOKEN_KEY, ADMIN_TOKEN }, made };
+  const previous = env['TOKEN_KEY_PREVIOUS'] || stored.TOKEN_KEY_PREVIOUS;
+  return {
+    keys: {
+      TOKEN_KEY: env['TOKEN_KEY'] || keys.TOKEN_KEY,
+      ADMIN_TOKEN: env['ADMIN_TOKEN'] || (keys.ADMIN_TOKEN ?? ''),
+      ...(previous ? { TOKEN_KEY_PREVIOUS: previous } : {}),
+    },
+    made,
+  };
 }

@@ -144,6 +144,24 @@ test('a revoked site is told so everywhere, and its name can be enrolled again',
   await api.problem(`/v1/jobs/${job}/task`, 401, { token });
 });
 
+test('a revoked site reads nothing of a job that has finished either', async () => {
+  const token = await api.site('reader');
+  const stranger = await api.site('latecomer');
+  const id = await api.submit(sumJob(await api.blob(matrix([1, 2])), { name: 'done' }));
+  await api.json(`/v1/jobs/${id}/task`, 200, { token });
+  await api.json(`/v1/jobs/${id}/abort`, 200, { method: 'POST' });
+  const model = `/v1/jobs/${id}/models/global`;
+  expect((await api.call(model, { token })).status).toBe(200);
+  for (const name of ['reader', 'latecomer']) {
+    const revocation = await api.json(`/v1/sites/${name}`, 200, { method: 'DELETE' });
+    expect(revocation).toEqual({ site: name, pending: [] });
+  }
+  for (const at of ['', '/spec', '/task', '/models/global']) {
+    await api.problem(`/v1/jobs/${id}${at}`, 401, { token });
+    await api.problem(`/v1/jobs/${id}${at}`, 401, { token: stranger });
+  }
+});
+
 test('a revoked site has its waiting poll ended', async () => {
   const token = await api.site('waiter');
   const id = await api.submit(

@@ -93,6 +93,27 @@ describe('a spec is refused, naming the field', () => {
       },
       'filters[0].use',
     ],
+    [
+      'a DIFF filter on the models that sites submit',
+      {
+        workflows: [train, { id: 'cross', use: 'cross-site-eval' }],
+        filters: [{ tasks: ['*'], on: 'result', at: 'site', use: 'clip', args: { norm: 1 } }],
+      },
+      'filters[0].use',
+    ],
+    [
+      'more answers than it deploys to',
+      { deploy: ['alpha'], workflows: [{ ...train, args: { rounds: 1, minResponses: 2 } }] },
+      'workflows[0].args.minResponses',
+    ],
+    [
+      'an order of sites it does not deploy to',
+      {
+        deploy: ['a*'],
+        workflows: [{ id: 'c', use: 'cyclic', args: { rounds: 1, order: ['alpha', 'beta'] } }],
+      },
+      'workflows[0].args.order[1]',
+    ],
     ['more sites than it deploys to', { deploy: ['alpha'], minSites: 2 }, 'minSites'],
     [
       'a mandatory site it does not deploy to',
@@ -110,6 +131,15 @@ describe('a spec is refused, naming the field', () => {
     [
       'a program for another tensor',
       () => ({ programs: program({ parameters: [parameter, { ...parameter, name: 'v' }] }) }),
+      'programs.train.manifest.parameters[1].name',
+    ],
+    [
+      'a program with a frozen tensor that the model lacks',
+      () => ({
+        programs: program({
+          parameters: [parameter, { ...parameter, name: 'v', role: 'frozen', output: undefined }],
+        }),
+      }),
       'programs.train.manifest.parameters[1].name',
     ],
     [
@@ -233,9 +263,14 @@ describe('one job', () => {
     const response = await api.call(`/v1/jobs/${id}`);
     const etag = response.headers.get('etag') ?? '';
     const { version } = (await response.json()) as JobView;
-    expect(etag).toBe(`"${version}"`);
-    const known = await api.call(`/v1/jobs/${id}`, { headers: { 'if-none-match': etag } });
-    expect(known.status).toBe(304);
+    // Weak: the bytes may differ (`lastSeen`), the version doesn't.
+    expect(etag).toBe(`W/"${version}"`);
+    for (const known of [etag, `"${version}"`, `"0", ${etag}`, '*']) {
+      const answer = await api.call(`/v1/jobs/${id}`, { headers: { 'if-none-match': known } });
+      expect(answer.status, known).toBe(304);
+    }
+    const other = await api.call(`/v1/jobs/${id}`, { headers: { 'if-none-match': 'W/"0"' } });
+    expect(other.status).toBe(200);
     const head = await api.call(`/v1/jobs/${id}`, { method: 'HEAD' });
     expect([head.status, head.headers.get('etag')]).toEqual([200, etag]);
   });
