@@ -89,6 +89,14 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'wrangler',
+          environment: 'node',
+          include: ['tests/wrangler/**/*.test.ts'],
+          testTimeout: 120_000,
+        },
+      },
+      {
+        test: {
           name: 'crash',
           environment: 'node',
           include: ['tests/crash/**/*.test.ts'],
