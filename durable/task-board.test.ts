@@ -1,61 +1,10 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { LIMITS } from '../core/protocol/limits.ts';
-import type { FLModelHeader } from '../core/protocol/fl-model.ts';
-import type { JobSpecInput } from '../core/protocol/job.ts';
 import { admin, constant, newJob, site } from '../tests/workerd/job-fixture.ts';
-import type { TestJob } from '../tests/workerd/job-fixture.ts';
-
-const S = 1000;
-let now = 0;
-/** Time stands still until a test moves it. */
-const pass = (ms: number): void => {
-  now += ms;
-  vi.spyOn(Date, 'now').mockReturnValue(now);
-};
+import { clock, FULL, S, states, training } from '../tests/workerd/training.ts';
 
 afterEach(() => {
   vi.restoreAllMocks();
 });
-
-const FULL: FLModelHeader = { params_type: 'FULL' };
-
-/** A job of one fed-avg round whose sites have all joined and taken the task. */
-async function training(
-  args: Record<string, unknown>,
-  {
-    sites = ['a', 'b', 'c'],
-    take = sites,
-    ...spec
-  }: Partial<JobSpecInput> & { sites?: string[]; take?: string[] } = {},
-) {
-  now = Date.now();
-  pass(0);
-  const workflows = [
-    { id: 'train', use: 'fed-avg', args: { rounds: 1, selection: 'none', ...args } },
-  ];
-  const job = await newJob({ workflows, ...spec }, { sites });
-  for (const name of sites) await job.poll(name);
-  for (const name of take) await job.poll(name);
-  const send = (name: string, value = 1) => job.reply(name, 't1', FULL, constant(value));
-  const fail = (name: string, code: FLModelHeader['return_code'] = 'EXECUTION_EXCEPTION') =>
-    job.reply(name, 't1', { return_code: code });
-  /** What the alarm does when its time has come. */
-  const later = async (ms: number) => {
-    // Step by step, as a living server would: an alarm that is late would count as an outage.
-    for (let left = ms; left > 0; left -= S) {
-      pass(Math.min(left, S));
-      const due = await job.inside(
-        (_, sql) => sql.exec<{ due: number | null }>('SELECT due FROM alarm').one().due,
-      );
-      if (due !== null && due <= now) await job.alarm();
-    }
-    return job.view();
-  };
-  return { job, send, fail, later };
-}
-
-const states = async (job: TestJob) =>
-  Object.fromEntries((await job.view()).sites.map(({ name, state }) => [name, state]));
 
 test('a site that asks again before answering gets the same task', async () => {
   const { job, send } = await training({});
@@ -135,7 +84,7 @@ test('below the minimum at its timeout: suspended with the reason, and resume re
   expect(await job.call((stub) => stub.resume(admin))).toMatchObject({
     status: 'RUNNING',
     reason: null,
-    task: { id: 't1', received: 2, deadline: now + 30 * S },
+    task: { id: 't1', received: 2, deadline: clock.now + 30 * S },
   });
   expect((await job.task('c')).id).toBe('t1');
   await send('c');
@@ -312,29 +261,6 @@ test('weights are steps; a count above 1e9 is refused and changes nothing', asyn
   expect(await job.model((await job.view()).models['global'])).toEqual(
     Array(9).fill(Math.fround(3.4)),
   );
-});
-
-test('a clock that goes back neither extends nor loses a lease', async () => {
-  const { job, later } = await training({});
-  pass(-3600 * S);
-  expect(await states(job)).toEqual({ a: 'working', b: 'working', c: 'working' });
-  const leases = await job.inside((_, sql) =>
-    sql.exec<{ lease: number }>('SELECT DISTINCT lease FROM assignments').toArray(),
-  );
-  expect(leases).toEqual([{ lease: now + LIMITS.leaseS * S }]);
-  await later(61 * S);
-  expect(await states(job)).toEqual({ a: 'lost', b: 'lost', c: 'lost' });
-});
-
-test('a clock that jumps ahead, or a server that was away, costs nobody a lease', async () => {
-  const { job } = await training(
-    { assignmentTimeout: 60 },
-    { sites: ['c', 'a', 'b'], take: ['a', 'b'] },
-  );
-  pass(3600 * S);
-  await job.alarm();
-  expect(await job.view()).toMatchObject({ status: 'RUNNING' });
-  expect(await states(job)).toMatchObject({ a: 'working', b: 'working' });
 });
 
 test('cyclic: a lost site is skipped after its assignment timeout', async () => {

@@ -108,10 +108,10 @@ export class TaskBoard {
       events.append('log', { type: 'lost', site, task: task.id, name: task.request.name }, now);
     }
     if (assignmentTimeout === 0) return;
-    const silent = assignments.giveUp(task.n, ['lost'], 'it fell silent');
+    const silent = assignments.giveUp(task.n, 'lost', 'it fell silent');
     const late =
       now >= task.offered + assignmentTimeout * 1000
-        ? assignments.giveUp(task.n, ['waiting'], 'it did not take the task in time')
+        ? assignments.giveUp(task.n, 'waiting', 'it did not take the task in time')
         : [];
     for (const site of [...silent, ...late]) {
       events.append('log', { type: 'given-up', site, task: task.id, name: task.request.name }, now);

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { expect, test } from 'vitest';
+import { LIMITS } from '../protocol/limits.ts';
 import { CrossSiteEvalArgs, crossSiteEval } from './cross-site-eval.ts';
 import type { Op, TaskRequest } from './ops.ts';
 import { play, ref, reply } from './play.suite.ts';
@@ -77,4 +78,20 @@ test('args say what would have been right', () => {
   expect(issues({ which: 'worst' })).toEqual(['last or best']);
   expect(issues({ clients: [] })).toEqual(['at least one glob']);
   expect(issues({ validateTimeout: Number.NaN })).toHaveLength(1);
+});
+
+test('as many sites as its table can take, and one more', () => {
+  const among = (count: number) =>
+    play(crossSiteEval.round(params, { round: 0 }), {
+      sites: Array.from({ length: count }, (_, n) => `site-${n}`),
+      outcome: () => ({}),
+    });
+  expect(among(LIMITS.crossSiteSites).end.kind).toBe('done');
+  const { end, tasks } = among(LIMITS.crossSiteSites + 1);
+  expect(end).toMatchObject({ kind: 'panic', reason: expect.stringContaining('at most 256') });
+  expect(tasks).toEqual([]);
+});
+
+test('it needs a model: what sites hand in is compared with its layout', () => {
+  expect(crossSiteEval.needsModel).toBe(true);
 });

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { expect, test } from 'vitest';
 import type { Json } from '../protocol/json.ts';
+import { LIMITS } from '../protocol/limits.ts';
 import { FedAvgArgs, fedAvg } from './fed-avg.ts';
 import type { Outcome } from './ops.ts';
 import { play, ref, reply } from './play.suite.ts';
@@ -125,4 +126,17 @@ test('args say what would have been right', () => {
   expect(issues({ rounds: 1, onShortfall: 'wait' })).toEqual(['suspend, skip or fail']);
   expect(issues({ rounds: 1, timeout: -1 })).toEqual(['at least 0 seconds']);
   expect(issues({ rounds: 1, round: 2 })).toHaveLength(1);
+});
+
+test('weights in its args stay so small that no sum of them is infinite', () => {
+  const parse = (args: object) => v.safeParse(FedAvgArgs, { rounds: 1, ...args }).success;
+  const { weightFactor, stepsPerRound, sitesPerJob } = LIMITS;
+  for (const weight of [weightFactor, weightFactor + 1]) {
+    const fits = weight === weightFactor;
+    expect(parse({ aggregationWeights: { a: weight } })).toBe(fits);
+    expect(parse({ maxWeight: weight })).toBe(fits);
+  }
+  // The largest float32, with the largest weight, from every site: still far from the end of float64.
+  const sum = weightFactor * stepsPerRound * sitesPerJob * 3.5e38;
+  expect(sum).toBeLessThan(Number.MAX_VALUE);
 });
