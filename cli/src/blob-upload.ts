@@ -36,10 +36,8 @@ export const uploadBlob = async (
   if (known) return { digest, bytes: blob.size, sent: false };
 
   const headers = { 'content-type': 'application/octet-stream' };
-  await put(
-    connection,
-    { url: path, body: blob, headers, onBytes, ...common },
-    async (answer) => void (await answer.body?.cancel()),
+  await put(connection, { url: path, body: blob, headers, onBytes, ...common }, async (answer) =>
+    answer.body?.cancel(),
   );
   return { digest, bytes: blob.size, sent: true };
 };

@@ -7,6 +7,8 @@ import * as flare from './client-api.ts';
 import { Client } from './client.ts';
 import type { FLModel } from './fl-model.ts';
 import { MemoryStore } from './store.ts';
+import type { Store } from './store.ts';
+import { Turnstile } from './turnstile.ts';
 
 const numbers = (...data: number[]): Tensors =>
   new Map([['w', { dtype: 'F32', shape: [data.length], data: Float32Array.from(data) }]]);
@@ -178,4 +180,40 @@ test('init rejects where the site can’t be', async () => {
   await expect(Client.init({ server: server.url, fetch: server.fetch })).rejects.toThrow(
     'not enrolled',
   );
+});
+
+test('two tabs, one store: the second is the site once the first has let go', async () => {
+  const server = serverWith([FIRST]);
+  const turnstile = new Turnstile();
+  /** As a browser's lock is: it waits. */
+  class Shared extends MemoryStore {
+    lock(signal = new AbortController().signal): Promise<() => void> {
+      return new Promise((taken, failed) => {
+        turnstile.pass(() => new Promise<void>((letGo) => taken(letGo)), signal).catch(failed);
+      });
+    }
+  }
+  const store = new Shared();
+  const first = await Client.init({ ...optionsFor(server), store });
+  let second: Client | undefined;
+  const waiting = Client.init({ ...optionsFor(server), store }).then((client) => (second = client));
+  const closed = new AbortController();
+  const third = Client.init({ ...optionsFor(server), store, signal: closed.signal });
+  await first.isRunning();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(second).toBeUndefined();
+  closed.abort();
+  expect(await (await third).isRunning()).toBe(false);
+  await first.shutdown();
+  const client = await waiting;
+  for await (const task of client.tasks()) await task.send(plusOne(task.model));
+  expect(server.results.has('t0')).toBe(true);
+});
+
+test('two processes’ worth of sites, one folder: the second is told who has it', async () => {
+  const server = serverWith([FIRST]);
+  const held = (): Promise<never> => Promise.reject(new Error('in use by another site'));
+  const store: Store = Object.assign(new MemoryStore(), { lock: held });
+  await expect(Client.init({ ...optionsFor(server), store })).rejects.toThrow('in use by another');
+  expect(server.requests).toEqual([]);
 });

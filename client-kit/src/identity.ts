@@ -69,8 +69,7 @@ export const identify = async (
   }
   const asked = { server, ...(ticket && { enrolment: ticket }) };
   const pending = await readJson<Pending>(store, PENDING);
-  const same =
-    pending?.server === server && pending.name === site && pending.enrolment === ticket;
+  const same = pending?.server === server && pending.name === site && pending.enrolment === ticket;
   const key = same ? pending.key : crypto.randomUUID();
   await writeJson(store, PENDING, { ...asked, name: site, key } satisfies Pending);
   const grant = await connection.withToken(enrolment).json<SiteGrant>('POST', '/v1/sites', {

@@ -57,19 +57,21 @@ export const put = async <T>(
   const progress = (): Promise<Step<T>> => send(new Blob([]), '*');
 
   let step = size > partBytes ? await progress() : await send(body);
-  for (let best = -1, failures = 0, stuck = 0; !('done' in step);) {
+  for (let best = -1, failures = 0, stuck = 0, failed = false; !('done' in step);) {
     if (step.received > best) {
       best = step.received;
       failures = stuck = 0;
       onBytes?.(best);
-    } else if (failures === 0 && ++stuck > STUCK) {
+    } else if (!failed && ++stuck > STUCK) {
       throw new Error(`the upload is stuck at ${best} of ${size} bytes`);
     }
+    failed = false;
     try {
       step = await sendFrom(step.received);
     } catch (error) {
       // 416: the server has more or less than we thought (its answer to the last part was lost).
       if (!(error instanceof ProblemError && error.status === 416)) {
+        failed = true;
         await connection.beforeRetry(error, {
           ...options,
           again: partAgain,

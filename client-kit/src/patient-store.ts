@@ -66,7 +66,8 @@ const dropCaches = async (store: Store): Promise<void> => {
   }
 };
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : `${error}`);
+const messageOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error);
 
 /** Node's words (errno) and the browser's for a storage without room. */
 const isFull = (error: unknown): boolean =>

@@ -1,44 +1,12 @@
 import { expect, test } from 'vitest';
 import type { JobSpecInput } from '../../core/protocol/job.ts';
 import { encode } from '../../core/tensors/safetensors.ts';
-import type { Tensors } from '../../core/tensors/tensor.ts';
 import { FakeServer, problem } from '../tests/fake-server.ts';
-import type { SiteEvent } from './event.ts';
+import { ended, numbers, serve } from '../tests/serve.ts';
 import { ProblemError } from './problem-error.ts';
-import { runSite } from './site.ts';
-import type { SiteOptions } from './site.ts';
 import { MemoryStore } from './store.ts';
 
-const numbers = (...data: number[]): Tensors =>
-  new Map([['w', { dtype: 'F32', shape: [data.length], data: Float32Array.from(data) }]]);
-
 const ADD = { tasks: ['*'], use: 'add' };
-
-/** Serves until `until` is true of an event, then stops the site. */
-const serve = async (
-  server: FakeServer,
-  until: (event: SiteEvent) => boolean,
-  options: Partial<SiteOptions> = {},
-): Promise<SiteEvent[]> => {
-  const events: SiteEvent[] = [];
-  const stop = new AbortController();
-  await runSite({
-    server: server.url,
-    fetch: server.fetch,
-    name: 'hospital-a',
-    enrolment: 'ticket',
-    store: new MemoryStore(),
-    signal: stop.signal,
-    ...options,
-    onEvent: (event) => {
-      events.push(event);
-      if (until(event)) stop.abort();
-    },
-  });
-  return events;
-};
-
-const ended = (event: SiteEvent): boolean => event.type === 'job-ended';
 
 test('a site enrols, adds one (FLARE hello-numpy), sends FULL with its steps, and ends with the job', async () => {
   const server = new FakeServer();

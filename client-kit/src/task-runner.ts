@@ -56,10 +56,7 @@ export class TaskRunner {
     this.#job = job;
   }
 
-  async run(
-    task: Task,
-    signal: AbortSignal,
-  ): Promise<Pick<Letter, 'result' | 'kept' | 'base'>> {
+  async run(task: Task, signal: AbortSignal): Promise<Pick<Letter, 'result' | 'kept' | 'base'>> {
     const { kind, executor } = this.#executorFor(task.name);
     const received = await this.#receive(task, signal);
     const params = received && (await this.#filter('data', task, received, 'FULL'));

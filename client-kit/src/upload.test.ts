@@ -60,7 +60,7 @@ test('a part whose answer was lost is not sent twice', async () => {
   server.trouble('PUT', /result/, 'lose-answer');
   expect(await send()).toBe('accepted');
   expect(server.results.get('t')?.body).toEqual(BYTES);
-  expect(server.requests.reduce((n, { bytes }) => n + bytes, 0)).toBe(BYTES.length + MiB);
+  expect(server.requests.reduce((n, { bytes }) => n + bytes, 0)).toBe(BYTES.length);
 });
 
 test('after a kill it goes on where it was', async () => {
@@ -97,8 +97,62 @@ test('a server that never gets further is given up', async () => {
   await expect(send()).rejects.toThrow('stuck at 0 of');
 });
 
-test('a refusal comes through', async () => {
+test('of a part that broke off, what the server kept is not sent again', async () => {
+  const { server } = start();
+  let puts = 0;
+  const connection = new Connection({
+    server: server.url,
+    token: 'token-of-a',
+    pause: () => Promise.resolve(),
+    fetch: async (url, init) => {
+      if (++puts !== 2) return server.fetch(url, init);
+      // The first part has two MiB; the connection breaks after the first of them.
+      const headers = new Headers(init.headers);
+      headers.set('content-range', `bytes 0-${MiB - 1}/${BYTES.length}`);
+      await server.fetch(url, { ...init, headers, body: (init.body as Blob).slice(0, MiB) });
+      throw new TypeError('fetch failed');
+    },
+  });
+  const body = new Blob([BYTES]);
+  const contentType = 'application/x-safetensors';
+  expect(await upload(connection, { url: URL, body, contentType, partBytes: 2 * MiB })).toBe(
+    'accepted',
+  );
+  expect(server.results.get('t')?.body).toEqual(BYTES);
+  expect(server.requests.reduce((n, { bytes }) => n + bytes, 0)).toBe(BYTES.length);
+});
+
+test('an outage in mid-upload is waited for, however long', async () => {
   const { server, send } = start();
-  server.trouble('PUT', /result/, () => problem(413, 'TOO_LARGE'));
+  server.trouble('PUT', /result/, 'lose-answer', 2);
+  server.trouble('PUT', /result/, 'lose-request', 50);
+  expect(await send()).toBe('accepted');
+  expect(server.results.get('t')?.body).toEqual(BYTES);
+});
+
+test('a part that lost to another goes on where that one is', async () => {
+  const { server, send } = start();
+  const there = () => Response.json({ status: 'partial', received: 0 }, { status: 202 });
+  server.trouble('PUT', /result/, there);
+  server.trouble('PUT', /result/, () => problem(409, 'CONFLICT'));
+  expect(await send()).toBe('accepted');
+});
+
+test.for([401, 403, 404, 422])('the server’s final word comes through: %i', async (status) => {
+  const { server, send } = start();
+  server.trouble('PUT', /result/, () => problem(status, 'ITS_OWN'));
   await expect(send()).rejects.toBeInstanceOf(ProblemError);
+});
+
+test.for<[string, Response]>([
+  ['400', problem(400, 'MALFORMED')],
+  ['413', problem(413, 'TOO_LARGE')],
+  ['415', problem(415, 'UNSUPPORTED_MEDIA_TYPE')],
+  ['a proxy’s 403', new Response('<h1>Forbidden</h1>', { status: 403 })],
+  ['a proxy’s 413', new Response('<h1>Too large</h1>', { status: 413 })],
+])('what says nothing about the result is tried again: %s', async ([, answer]) => {
+  const { server, send } = start();
+  server.trouble('PUT', /result/, () => answer);
+  expect(await send({ partBytes: 4 * MiB })).toBe('accepted');
+  expect(server.results.get('t')?.body).toEqual(BYTES);
 });

@@ -8,6 +8,7 @@ import type { Fetch } from '../src/connection.ts';
 export interface FakeTask {
   readonly id: string;
   readonly name: string;
+  readonly workflow?: string;
   readonly round?: number;
   readonly model?: Uint8Array<ArrayBuffer>;
   readonly data?: Record<string, unknown>;
@@ -21,6 +22,7 @@ interface FakeJob {
   readonly tasks: FakeTask[];
   readonly closed: Set<string>;
   ended: boolean;
+  suspended: boolean;
 }
 
 export interface FakeResult {
@@ -59,6 +61,7 @@ export class FakeServer {
   readonly requests: { method: string; path: string; headers: Headers; bytes: number }[] = [];
   readonly metrics: { seq: number; key: string; value: unknown }[] = [];
   readonly grants = new Map<string, string>();
+  readonly #revoked = new Map<string, number>();
   readonly duplicates: string[] = [];
   readonly #parts = new Map<string, { digest: string; bytes: Uint8Array<ArrayBuffer> }>();
   readonly #troubles: { method: string; path: RegExp; trouble: Trouble; times: number }[] = [];
@@ -75,6 +78,7 @@ export class FakeServer {
       tasks,
       closed: new Set(),
       ended: false,
+      suspended: false,
     };
     for (const { model } of tasks) if (model) this.addBlob(model);
     this.jobs.set(id, job);
@@ -84,6 +88,16 @@ export class FakeServer {
   /** The next `times` requests of this kind meet trouble. */
   trouble(method: string, path: RegExp, trouble: Trouble, times = 1): void {
     this.#troubles.push({ method, path, trouble, times });
+  }
+
+  /** Ends a site: its token is void, and its name may be enrolled again. */
+  revoke(site: string): void {
+    this.#revoked.set(site, (this.#revoked.get(site) ?? 0) + 1);
+    for (const [key, name] of this.grants) if (name === site) this.grants.delete(key);
+  }
+
+  #tokenOf(site: string): string {
+    return `token-of-${site}${'+'.repeat(this.#revoked.get(site) ?? 0)}`;
   }
 
   count(method: string, path: RegExp): number {
@@ -138,9 +152,10 @@ export class FakeServer {
       const taken = [...this.grants.values()].includes(name);
       if (taken && this.grants.get(key) !== name) return problem(409, 'CONFLICT');
       this.grants.set(key, name);
-      return json({ site: name, token: `token-of-${name}` }, 201);
+      return json({ site: name, token: this.#tokenOf(name) }, 201);
     }
-    if (!headers.get('authorization')?.startsWith('Bearer token-of-'))
+    const site = /^Bearer token-of-([^+]*)/.exec(headers.get('authorization') ?? '')?.[1] ?? '';
+    if (headers.get('authorization') !== `Bearer ${this.#tokenOf(site)}`)
       return problem(401, 'UNAUTHORIZED');
     if (path === '/v1/inbox') {
       const open = [...this.jobs].filter(([, job]) => !job.ended || job.tasks.length > 0);
@@ -185,10 +200,10 @@ export class FakeServer {
   }
 
   #poll(id: string, job: FakeJob): Response {
-    const next = this.#next(job);
+    const next = job.suspended ? undefined : this.#next(job);
     if (!next) {
       return json(
-        job.ended
+        job.ended && !job.suspended
           ? { status: 'end', reason: 'FINISHED:COMPLETED' }
           : { status: 'try-again', retryAfter: 0.01 },
       );
@@ -201,7 +216,7 @@ export class FakeServer {
         id: next.id,
         name: next.name,
         job: id,
-        workflow: 'main',
+        workflow: next.workflow ?? 'main',
         round: next.round ?? 0,
         totalRounds: 3,
         model: model

@@ -304,8 +304,8 @@ test('a revoked site is told so, and its name may be enrolled again', async () =
   const ended = await beta.ended;
   expect(ended.code, ended.stderr).toBe(3);
   expect(errorOf(ended)).toMatchObject({ status: 401 });
-  await rm(join(dir, 'state/beta'), { recursive: true });
-  const again = site('beta', 'none');
+  const anew = await json<{ token: string }>('enrolment', 'create');
+  const again = site('beta', 'none', '--enrolment', anew.token);
   await expect.poll(again.said).toContain('site beta is waiting for jobs');
   again.stop();
   expect(await again.ended).toMatchObject({ code: 0, stdout: '0 job(s) served\n' });

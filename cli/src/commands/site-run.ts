@@ -40,6 +40,7 @@ const lineOf = (event: SiteEvent): string => {
       return `  given up: ${event.reason}`;
     case 'submitted':
       return `  result ${event.status}, ${bytesText(event.bytes)}`;
+    case 'storage-full':
     case 'retry':
       break;
   }

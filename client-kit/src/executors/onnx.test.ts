@@ -31,25 +31,46 @@ interface Serve {
   readonly options?: Partial<SiteOptions>;
 }
 
+const programOf = (server: FakeServer, program: { model: Uint8Array; manifest: Manifest }) => ({
+  blob: server.addBlob(new Uint8Array(program.model)),
+  manifest: program.manifest,
+});
+
+/** Weights of the wrong sign: nothing good comes of training these for a round. */
+const spoiled = (model: Tensors): Tensors =>
+  new Map(
+    Array.from(model, ([name, tensor]) => [
+      name,
+      { ...tensor, data: (tensor.data as Float32Array).map((value) => -30 * value) },
+    ]),
+  );
+
 const serve = async (server: FakeServer, serving: Serve): Promise<SiteEvent[]> => {
-  const { tasks, args = {}, data = () => digits('train', 0, 500), store, options } = serving;
-  const program = (bytes: Uint8Array, manifest: Manifest) => ({
-    blob: server.addBlob(new Uint8Array(bytes)),
-    manifest,
-  });
+  const { tasks, args = {} } = serving;
   server.addJob(
     'j',
     {
       seed: 7,
       data: DATA,
       programs: {
-        train: program(serving.train ?? programs.train.model, programs.train.manifest),
-        evaluate: program(programs.evaluate.model, programs.evaluate.manifest),
+        train: programOf(server, {
+          ...programs.train,
+          ...(serving.train && { model: serving.train }),
+        }),
+        evaluate: programOf(server, programs.evaluate),
       },
       executors: [{ tasks: ['*'], use: 'onnx', args: { ...ARGS, ...args } }],
     },
     tasks,
   ).ended = true;
+  return serveJobs(server, serving);
+};
+
+const serveJobs = async (
+  server: FakeServer,
+  serving: Omit<Serve, 'tasks' | 'args' | 'train'>,
+): Promise<SiteEvent[]> => {
+  const { data = () => digits('train', 0, 500), store, options } = serving;
   const events: SiteEvent[] = [];
   const stop = new AbortController();
   await runSite({
@@ -268,6 +289,75 @@ test('an abort comes through between steps', async () => {
   });
   expect(events.map(({ type }) => type)).toContain('aborted');
   expect(server.results.size).toBe(0);
+});
+
+test('the optimizer’s state stays in its workflow, and so does the best model', async () => {
+  const round = (workflow: string, n: number): FakeTask => ({
+    id: `${workflow}${n}`,
+    name: 'train',
+    workflow,
+    round: n,
+    model: n === 0 ? MODEL : encode(programs.parameters),
+  });
+  const args = { optimizerState: 'keep', epochs: 2 };
+  const best = { name: 'best' };
+  const both = new FakeServer();
+  await serve(both, {
+    args,
+    tasks: [
+      round('a', 0),
+      round('a', 1),
+      // One step from the start: worse than what the first workflow made, and yet the best of its own.
+      round('b', 0),
+      { id: 'own', name: 'submit_model', workflow: 'eval', data: best, paramsType: 'FULL' },
+    ],
+  });
+  const alone = new FakeServer();
+  await serve(alone, { args, tasks: [round('b', 0)] });
+  expect(both.results.get('b0')?.body).toEqual(alone.results.get('b0')?.body);
+  expect(encode(resultOf(both, 'own').tensors)).toEqual(encode(resultOf(both, 'b0').tensors));
+});
+
+test('what one executor trains on, another doesn’t validate on', async () => {
+  const server = new FakeServer();
+  const { blob, manifest } = programOf(server, programs.evaluate);
+  const train = programOf(server, programs.train);
+  server.addJob(
+    'j',
+    {
+      seed: 7,
+      data: DATA,
+      programs: { train, evaluate: { blob, manifest } },
+      executors: [
+        { tasks: ['train'], use: 'onnx', args: { ...ARGS, validationFraction: 0.1 } },
+        { tasks: ['*'], use: 'onnx', args: { ...ARGS, validationFraction: 0.5 } },
+      ],
+    },
+    [
+      { id: 't', name: 'train', model: MODEL },
+      { id: 'v', name: 'validate', data: { owner: 'global' }, model: MODEL },
+    ],
+  ).ended = true;
+  await serveJobs(server, { data: () => digits('train', 0, 500) });
+  expect(resultOf(server, 't').header.metrics?.['accuracy']?.count).toBe(50);
+  expect(resultOf(server, 'v').header.metrics).toEqual(resultOf(server, 't').header.metrics);
+});
+
+test('the task’s explicit wish comes before the executor’s', async () => {
+  const server = new FakeServer();
+  await serve(server, {
+    data: () => digits('train', 0, 1000),
+    args: { which: 'best' },
+    tasks: [
+      { id: 'good', name: 'train', model: MODEL },
+      { id: 'bad', name: 'train', round: 1, model: encode(spoiled(programs.parameters)) },
+      { id: 'last', name: 'submit_model', data: { name: 'last' }, paramsType: 'FULL' },
+      { id: 'either', name: 'submit_model', data: {}, paramsType: 'FULL' },
+    ],
+  });
+  const bodyOf = (id: string): Uint8Array => encode(resultOf(server, id).tensors);
+  expect(bodyOf('last')).toEqual(bodyOf('bad'));
+  expect(bodyOf('either')).toEqual(bodyOf('good'));
 });
 
 test('submit_model gives the best by the site’s validation split where that is asked', async () => {

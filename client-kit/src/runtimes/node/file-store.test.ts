@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -53,3 +54,40 @@ test('only the owner can read: tokens lie there', async () => {
   expect(existsSync(join(dir, 'identity'))).toBe(true);
   expect(statSync(join(dir, 'identity')).mode & 0o077).toBe(0);
 });
+
+test('one living process has the folder, and one site of it; letting go is enough', async () => {
+  const dir = join(root, 'locked');
+  const unlock = await new FileStore(dir).lock();
+  await expect(new FileStore(dir).lock()).rejects.toThrow(/in use by another site \(process \d+\)/);
+  const other = tryToLock(dir);
+  expect(other.status).toBe(1);
+  expect(other.stderr).toContain(`in use by another site (process ${process.pid})`);
+  await unlock();
+  expect(tryToLock(dir)).toMatchObject({ status: 0 });
+  // That process has ended without letting go.
+  expect(existsSync(join(dir, '.lock'))).toBe(true);
+  const again = await new FileStore(dir).lock();
+  await again();
+  expect(await new FileStore(dir).list('')).toEqual([]);
+});
+
+test.for<[string, string]>([
+  ['another process under the same number', JSON.stringify({ pid: 1, started: 'long ago' })],
+  ['a file cut short by a crash', '{"pi'],
+])('a dead lock is taken over: %s', async ([, text]) => {
+  const dir = mkdtempSync(join(root, 'dead-'));
+  writeFileSync(join(dir, '.lock'), text);
+  const locks = await Promise.allSettled([1, 2, 3].map(() => new FileStore(dir).lock()));
+  expect(locks.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+});
+
+/** A process that takes the folder and ends without letting go of it, as a killed one does. */
+const tryToLock = (dir: string) => {
+  const module = JSON.stringify(join(import.meta.dirname, 'file-store.ts'));
+  const script = `const { FileStore } = await import(${module});
+await new FileStore(${JSON.stringify(dir)}).lock().catch((error) => {
+  console.error(error.message);
+  process.exit(1);
+});`;
+  return spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+};

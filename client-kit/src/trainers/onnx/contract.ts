@@ -26,10 +26,7 @@ export const checkDataset = (dataset: Dataset, contract: Contract): void => {
   throw new TaskError('BAD_TASK_DATA', `${path}: expected ${expected}, got ${got}`, [error]);
 };
 
-const faultOf = (
-  { x, y }: Dataset,
-  { x: wants, y: labels }: Contract,
-): FieldError | undefined => {
+const faultOf = ({ x, y }: Dataset, { x: wants, y: labels }: Contract): FieldError | undefined => {
   const { array: Elements } = DTYPES[wants.dtype];
   if (!(x.data instanceof Elements)) {
     return { path: 'x.dtype', expected: `${wants.dtype} (${Elements.name})`, got: nameOf(x.data) };
