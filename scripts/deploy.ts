@@ -29,11 +29,11 @@ export function secretsThere(status: number | null, stdout: string, stderr: stri
 /** Values for the secrets that are missing: what the environment gives, or made here. */
 export function missingSecrets(
   there: ReadonlySet<string>,
-  given: Partial<Record<Secret, string | undefined>>,
+  given: Readonly<Record<string, string | undefined>>,
 ): Partial<Record<Secret, string>> {
   const made = {
-    TOKEN_KEY: given.TOKEN_KEY || newTokenKey(),
-    ADMIN_TOKEN: given.ADMIN_TOKEN || newAdminToken(),
+    TOKEN_KEY: given['TOKEN_KEY'] || newTokenKey(),
+    ADMIN_TOKEN: given['ADMIN_TOKEN'] || newAdminToken(),
   };
   return Object.fromEntries(
     NEEDED.flatMap((name) => (there.has(name) ? [] : [[name, made[name]]])),

@@ -13,8 +13,6 @@ export interface LogOptions {
 const KEY = 'analytics';
 /** Numbers taken from the store at a time: a life of the site uses a block up or wastes it, and never repeats one. */
 const BLOCK = 10_000;
-/** What is kept while the server can't be reached; beyond it the oldest go. */
-const KEPT = 10_000;
 
 /**
  * Values on their way to a job's metric log. They may be lost with the process; none is counted twice, because each has
@@ -41,7 +39,7 @@ export class Analytics {
     { type = 'SCALAR', step }: LogOptions = {},
   ): void {
     this.#waiting.push({ key, value, type, time: Date.now(), ...(step !== undefined && { step }) });
-    if (this.#waiting.length > KEPT) this.#waiting.shift();
+    if (this.#waiting.length > LIMITS.metricsWaiting) this.#waiting.shift();
   }
 
   /** Sends what waits, in order. Never rejects: metrics are not worth a task. */

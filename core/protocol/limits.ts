@@ -33,6 +33,8 @@ export const LIMITS = {
   patterns: 1000,
   /** A glob, in UTF-16 units: twice a site's name, for a site's name and a few stars. */
   patternLength: 128,
+  /** A name in a program's manifest, in UTF-16 units: exporters make long ones of module paths. */
+  graphNameLength: 512,
   /** Any other JSON body. */
   jsonBytes: 256 * KiB,
   /** How deep a JSON body nests: everything behind the parser may recurse, and our documents nest eight deep. */
@@ -43,6 +45,8 @@ export const LIMITS = {
   metricKeyLength: 128,
   /** Text as a metric's value, in UTF-16 units: a line of a log, not a file. */
   metricTextLength: 4096,
+  /** Values that a site holds back while the server can't be reached; the oldest go first. */
+  metricsWaiting: 10_000,
   /** Metric entries kept a job; older ones go and leave a visible gap. */
   metricsKept: 100_000,
   /** Event rows kept a job; a reader who resumes before the oldest sees a `gap` event. */
@@ -55,10 +59,18 @@ export const LIMITS = {
   blobBytes: 4 * GiB,
   /** Above this the kit uploads in parts: Cloudflare's free and pro plans cap a request body at 100 MB. */
   partThresholdBytes: 32 * MiB,
+  /** Bodies in parts that one site may have begun for one task: the one it sends, and one it gave up for another. */
+  partialsKept: 2,
   /** One part of an upload. */
   partBytes: 64 * MiB,
-  /** Buffers of all uploads that one object reads at once (1 MiB each at most); more of them wait their turn. */
+  /** Headers and rows of all uploads that one object reads at once; more of them wait their turn. */
   uploadBufferBytes: 32 * MiB,
+  /** Uploads of one result by one site at once: after a broken connection, its ghost and the next try. */
+  uploadsPerResult: 2,
+  /** Rows of all downloads that one object has in memory; more of them wait their turn. */
+  downloadBufferBytes: 16 * MiB,
+  /** A download whose reader takes no MiB for this long is ended: others wait for its memory. It can go on by Range. */
+  downloadStallMS: 60_000,
   /** An upload that brings no MiB for this long is given up: it would keep its buffer for ever. */
   uploadStallMS: 120_000,
   /** Input folded in one turn. Never a time: on Cloudflare the clock stands still while code runs. */
@@ -95,6 +107,8 @@ export const LIMITS = {
   crossSiteSites: 256,
   /** A weight in the args of fed-avg: times stepsPerRound and summed over all sites it stays far from infinity. */
   weightFactor: 1e9,
+  /** A duration in a workflow's args, in seconds: deadlines stay safe integers of milliseconds, and a year is a mistake. */
+  durationS: 365 * 86_400,
   /** Rounds of one workflow. */
   rounds: 100_000,
   /** Default and largest page of a list. */

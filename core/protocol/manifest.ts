@@ -1,9 +1,14 @@
 import * as v from 'valibot';
+import { LIMITS } from './limits.ts';
 import { DTYPES, type Dtype } from '../tensors/dtype.ts';
 import type { Manifest } from '../tensors/manifest.ts';
 
 const Dtype = v.picklist(Object.keys(DTYPES) as Dtype[]);
-const Name = v.pipe(v.string(), v.minLength(1), v.maxLength(512));
+const Name = v.pipe(
+  v.string(),
+  v.minLength(1, 'at least 1 character'),
+  v.maxLength(LIMITS.graphNameLength, `at most ${LIMITS.graphNameLength} characters`),
+);
 const Dimension = v.pipe(v.number(), v.integer(), v.minValue(0));
 const Shape = v.array(Dimension);
 const Input = v.object({ input: Name, dtype: Dtype, shape: v.array(v.union([Dimension, Name])) });

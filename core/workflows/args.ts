@@ -10,12 +10,12 @@ export const Rounds = v.pipe(
   v.maxValue(LIMITS.rounds, `at most ${LIMITS.rounds} rounds`),
 );
 
-/** A duration in seconds; 0 is none. At most a year: deadlines stay safe integers of milliseconds. */
+/** A duration in seconds; 0 is none. */
 export const Seconds = v.pipe(
   v.number('a number of seconds'),
   v.finite('a finite number of seconds'),
   v.minValue(0, 'at least 0 seconds'),
-  v.maxValue(365 * 86400, 'at most a year in seconds'),
+  v.maxValue(LIMITS.durationS, 'at most a year in seconds'),
 );
 
 /** Globs of site names. */

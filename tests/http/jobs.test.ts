@@ -312,7 +312,7 @@ describe('one job', () => {
   test('streams its events, from where a reader left off', async () => {
     const read = async (headers: Record<string, string>, until: RegExp): Promise<string> => {
       const stop = new AbortController();
-      const response = await fetch(`${server.url}/v1/jobs/${id}/events`, {
+      const response = await api.fetch(`${server.url}/v1/jobs/${id}/events`, {
         headers: { authorization: `Bearer ${ADMIN}`, ...headers },
         signal: stop.signal,
       });
