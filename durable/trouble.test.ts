@@ -249,7 +249,8 @@ test('creations at once are one; a later one changes nothing', async () => {
 test('a job holds all its blobs before it is approved, and is refused where one is gone', async () => {
   const source = await newJob({}, { sites: ['a'] });
   const spec = await source.call((stub) => stub.spec(admin));
-  const program = await uploadBlob(new TextEncoder().encode(`program ${crypto.randomUUID()}`));
+  const bytes = new TextEncoder().encode(`program ${crypto.randomUUID()}`);
+  const program = await uploadBlob(new Uint8Array(bytes));
   const manifest = {} as (typeof spec.programs)[string]['manifest'];
   const make = async (blob: string) => {
     const job = new TestJob(`held-${crypto.randomUUID()}`, false);

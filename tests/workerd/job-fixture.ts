@@ -49,6 +49,9 @@ export async function enrol(...names: string[]): Promise<void> {
   });
 }
 
+/** Uploads hello-numpy's model. */
+export const uploadInitial = (): Promise<string> => uploadBlob(initial);
+
 export async function uploadBlob(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   const digest = sha256Of(bytes);
   const response = await blobOf(bindings, digest).fetch(
@@ -174,7 +177,7 @@ export async function newJob(
   { sites, evict = false }: { sites: readonly string[]; evict?: boolean },
 ): Promise<TestJob> {
   await enrol(...sites);
-  await uploadBlob(initial);
+  await uploadInitial();
   const job = new TestJob(`job-${made++}-${crypto.randomUUID()}`, evict);
   const parsed = v.parse(JobSpec, {
     name: 'a job',
