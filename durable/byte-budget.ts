@@ -10,16 +10,25 @@ export class ByteBudget {
     this.#left = bytes;
   }
 
-  /** Runs `task` once `bytes` are free, and gives them back when it ends. `bytes` is at most the whole budget. */
-  async with<T>(bytes: number, task: () => Promise<T>): Promise<T> {
+  /**
+   * Runs `task` once `bytes` are free, and gives them back when it ends; what it no longer needs before that, when it calls
+   * `keep` with the rest. `bytes` is at most the whole budget.
+   */
+  async with<T>(bytes: number, task: (keep: (rest: number) => void) => Promise<T>): Promise<T> {
+    let held = bytes;
+    const keep = (rest: number): void => {
+      if (rest >= held) return;
+      this.#left += held - rest;
+      held = rest;
+      this.#wake();
+    };
     if (this.#waiting.length > 0 || this.#left < bytes) {
       await new Promise<void>((go) => this.#waiting.push({ bytes, go }));
     } else this.#left -= bytes;
     try {
-      return await task();
+      return await task(keep);
     } finally {
-      this.#left += bytes;
-      this.#wake();
+      keep(0);
     }
   }
 

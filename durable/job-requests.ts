@@ -77,7 +77,16 @@ export class JobRequests {
         { status: 202 },
       );
     }
+    if (received.value.kind === 'over') return this.#over(caller, task);
     return this.#commit(caller, task, received.value);
+  }
+
+  /** The task closed, or another request of the site's answered it, while this one's body was on its way. */
+  #over(caller: SiteCaller, task: string): Response {
+    const now = this.#engine.reception.admit(caller.name, task);
+    if (now.kind === 'answer') return Response.json({ status: now.status });
+    if (now.kind === 'fault') return faultResponse(now.fault);
+    return faultResponse({ reason: 'unavailable', detail: 'the upload was ended', retryAfter: 1 });
   }
 
   /** Models that only a slow download may still need go before their time: the sender tries again. */

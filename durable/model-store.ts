@@ -13,7 +13,7 @@ import type { ChunkRows, OwnedBytes } from './chunk-rows.ts';
 import { arrivalFault, digestMismatch } from './content-fault.ts';
 import { digestOf, sha256 } from './digest.ts';
 import { faultResponse } from './fault-response.ts';
-import { serveBytes, streamPieces } from './serve-bytes.ts';
+import { downloadBudget, serveBytes, streamPieces } from './serve-bytes.ts';
 import { readHead, stageData } from './upload.ts';
 
 /** SQL of the tables that ModelStore owns (beside CHUNK_TABLES). */
@@ -36,6 +36,7 @@ export class ModelStore {
   readonly #rows: ChunkRows;
   readonly #kernel: Kernel;
   readonly #layouts = new Map<string, Layout>();
+  readonly #downloads = downloadBudget();
 
   constructor(sql: SqlStorage, rows: ChunkRows, kernel: Kernel) {
     this.#sql = sql;
@@ -63,16 +64,16 @@ export class ModelStore {
     let run: number | undefined;
     try {
       const source = new Body(stream);
-      const head = await readHead(source);
+      const head = await readHead(source, LIMITS.headerBytes);
       if (!head.ok) return head;
-      const { layout, bytes, fileBytes } = head.value;
+      const { layout, prefix, json, headBytes, fileBytes } = head.value;
       if (fileBytes > this.#rows.room()) {
         return err({
           reason: 'storage-full',
           detail: `the model of ${fileBytes} bytes does not fit`,
         });
       }
-      const hash = sha256().update(bytes);
+      const hash = sha256().update(prefix).update(json);
       run = this.#rows.begin(layout.dataBytes, 'staged');
       const finite = this.#kernel;
       const data = await stageData(source, head.value, { rows: this.#rows, run, hash, finite });
@@ -81,6 +82,9 @@ export class ModelStore {
       if (got !== digest) return err(digestMismatch(digest, got));
       const staged = run;
       run = undefined;
+      const bytes = new Uint8Array(headBytes);
+      bytes.set(prefix);
+      bytes.set(json, prefix.length);
       return ok(this.adopt(staged, bytes, digest));
     } catch (error) {
       return err(arrivalFault(error));
@@ -218,7 +222,7 @@ export class ModelStore {
     const row = this.#row(digest);
     if (!row) return faultResponse({ reason: 'not-found', what: `model ${digest}` });
     const stream = (start: number, end: number): ReadableStream =>
-      streamPieces(this.#pieces(row, start, end), end - start);
+      streamPieces(this.#pieces(row, start, end), end - start, this.#downloads);
     return serveBytes({ digest, bytes: row.bytes, type: SAFETENSORS, stream }, request);
   }
 

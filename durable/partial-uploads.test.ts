@@ -227,3 +227,45 @@ test('a site keeps two unfinished wholes for a task; a third ends the oldest', a
     expect([first, second, third]).toEqual([there(0), there(MiB), there(MiB)]);
   });
 });
+
+test.each<[string, (room: Room, upload: string) => void]>([
+  ['its task closes', ({ results }) => results.release('t')],
+  ['another commit wins', ({ results }, upload) => results.commit(upload, 't', 'a')],
+])('a part on its way is over when %s', async (_, end) => {
+  await newRoom().use(async (room) => {
+    const digest = await importTensors(room, big);
+    const quick = await send(room, digest, put(file));
+    const { readable, writable } = new FixedLengthStream(2 * MiB);
+    const slow = send(
+      room,
+      digest,
+      put(readable, {
+        'content-range': `bytes 0-${2 * MiB - 1}/${file.length}`,
+        'repr-digest': reprOf(file),
+      }),
+    );
+    const writer = writable.getWriter();
+    await writer.write(file.slice(0, MiB));
+    end(room, (quick as { value: { upload: string } }).value.upload);
+    while (room.rows.sweep());
+    await writer.write(file.slice(MiB, 2 * MiB));
+    await writer.close();
+    expect(await slow).toEqual({ ok: true, value: { kind: 'over' } });
+  });
+});
+
+test('a whole that finds no room to be staged stays until there is some', async () => {
+  // The model, the parts, and not quite another copy of them.
+  await newRoom({ capacity: 15.5 * MiB }).use(async (room) => {
+    const digest = await importTensors(room, big);
+    expect(await send(room, digest, part(0, 3 * MiB))).toEqual(there(3 * MiB));
+    const other = room.rows.begin(MiB, 'kept');
+    expect(await send(room, digest, part(3 * MiB, file.length))).toMatchObject({
+      error: { reason: 'storage-full' },
+    });
+    room.rows.kill(other);
+    expect(await send(room, digest, ask())).toMatchObject({
+      value: { kind: 'staged', bytes: file.length },
+    });
+  });
+});

@@ -28,9 +28,6 @@ export type PartAnswer =
   | { readonly kind: 'whole'; readonly run: number; readonly total: number }
   | { readonly kind: 'partial'; readonly received: number };
 
-/** Unfinished wholes that one (task, site) may keep; the next one ends the oldest. */
-const KEPT = 2;
-
 /**
  * Bodies that arrive in parts, each beginning at a multiple of 1 MiB, stored as they come. What is there after an abort or
  * an eviction is simply the rows: a sender asks and goes on from there. The newest request for a whole wins; an older one,
@@ -77,6 +74,7 @@ export class PartialUploads {
         const stored = await this.#store(run, part, body, newest);
         if (!stored.ok) return stored;
       }
+      if (!newest()) return err(superseded);
       const there = this.#rows.size(run);
       if (there < part.total) return ok({ kind: 'partial', received: rowStart(there) });
       const digest = await this.#digest(run, part.total, newest);
@@ -147,7 +145,8 @@ export class PartialUploads {
         site,
       )
       .toArray();
-    for (const other of others.slice(KEPT - 1)) this.drop({ task, site, digest: other.digest });
+    for (const other of others.slice(LIMITS.partialsKept - 1))
+      this.drop({ task, site, digest: other.digest });
     const run = this.#rows.begin(total, 'kept');
     this.#sql.exec('INSERT INTO partials VALUES (?, ?, ?, ?, ?)', task, site, digest, run, total);
     return run;

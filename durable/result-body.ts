@@ -14,6 +14,8 @@ import type { Head } from './upload.ts';
 /** What a result's body came to. */
 export type Received =
   | { readonly kind: 'partial'; readonly received: number }
+  /** Ended in the middle: its task is over, or the site's result for it was committed by another request. */
+  | { readonly kind: 'over' }
   | {
       readonly kind: 'staged';
       /** Null where it brings no tensors. */
@@ -30,6 +32,16 @@ export const mediaType = (got: string): Fault => ({
   expected: `${SAFETENSORS} or application/json`,
   got: got.slice(0, 64),
 });
+
+export type Format = 'safetensors' | 'json';
+
+/** What a result's headers say it is; null: nothing that is taken. Parts are of safetensors only. */
+export const formatOf = (headers: Headers): Format | null => {
+  const media = headers.get('content-type')?.split(';', 1)[0]?.trim().toLowerCase();
+  if ((headers.get('content-encoding') ?? 'identity') !== 'identity') return null;
+  if (media === SAFETENSORS) return 'safetensors';
+  return media === 'application/json' && !headers.has('content-range') ? 'json' : null;
+};
 
 export const contentLength = (request: Request): number | null => {
   const text = request.headers.get('content-length');
@@ -98,7 +110,7 @@ export const readReply = ({ layout }: Head, rule: ResultRule): Result<FLModelHea
 /** Reads and drops the data region, which must be as long as the header says. */
 export const skipData = async (
   source: ByteSource,
-  { layout, fileBytes }: Head,
+  { layout, fileBytes }: Pick<Head, 'layout' | 'fileBytes'>,
 ): Promise<Result<void, Fault>> => {
   let buffer = new ArrayBuffer(Math.min(LIMITS.rowBytes, layout.dataBytes));
   for (let at = 0; at < layout.dataBytes; at += LIMITS.rowBytes) {

@@ -455,7 +455,7 @@ test('two bodies for one task and site: the commit decides, and the loser goes',
   });
 });
 
-test('an upload whose task is released meanwhile comes back without tensors and leaves nothing', async () => {
+test('an upload whose task is released meanwhile is over and leaves nothing', async () => {
   const size = 2 * MiB;
   const big = new Map([['w', f32([size / 4], new Float32Array(size / 4))]]);
   const file = resultFile(big, FULL);
@@ -469,7 +469,7 @@ test('an upload whose task is released meanwhile comes back without tensors and 
     room.results.release('t');
     await writer.write(file.slice(MiB + 5000));
     await writer.close();
-    expect(await received).toMatchObject({ value: { kind: 'staged', upload: null } });
+    expect(await received).toEqual({ ok: true, value: { kind: 'over' } });
     expectEmpty(room, held);
   });
 });
@@ -555,8 +555,8 @@ test('a header, its number of tensors and the JSON in it at their limits, and on
       const rest = JSON.stringify({ ...FULL, meta: { x: '' } }).length;
       return resultFile(model, { ...FULL, meta: { x: 'x'.repeat(bytes - rest) } });
     };
-    expect(await send(padded(LIMITS.headerBytes), digest)).toMatchObject({ ok: true });
-    expect(await send(padded(LIMITS.headerBytes + 1), digest)).toMatchObject({
+    expect(await send(padded(LIMITS.headerBytes), null)).toMatchObject({ ok: true });
+    expect(await send(padded(LIMITS.headerBytes + 1), null)).toMatchObject({
       error: { code: 'HEADER_TOO_LONG' },
     });
     expect(await send(manyTensors(LIMITS.tensors), null)).toMatchObject({ ok: true });
@@ -567,5 +567,81 @@ test('a header, its number of tensors and the JSON in it at their limits, and on
     expect(await send(says(LIMITS.replyJsonBytes + 1), digest)).toMatchObject({
       error: { code: 'INVALID_RESULT' },
     });
+  });
+});
+
+test("a header may be as long as the model's tensors and an FLModel need, and little more", async () => {
+  await newRoom().use(async (room) => {
+    const digest = await importTensors(room, model);
+    const send = (bytes: number) =>
+      room.results.receive(put(padded(bytes)), key, ruleFor(digest));
+    expect(await send(2 * LIMITS.replyJsonBytes)).toMatchObject({ ok: true });
+    expect(await send(3 * LIMITS.replyJsonBytes)).toMatchObject({
+      error: { code: 'HEADER_TOO_LONG' },
+    });
+  });
+});
+
+/** Uploads of these files that have sent all but their last byte. */
+const underWay = async (room: Room, digest: string, files: readonly Uint8Array<ArrayBuffer>[], site?: string) => {
+  const all = files.map((file, i) => {
+    const { readable, writable } = new FixedLengthStream(file.length);
+    const of = { task: 't', site: site ?? `s${i}` };
+    const received = room.results.receive(put(readable), of, ruleFor(digest, { maxBytes: 2 ** 30 }));
+    const writer = writable.getWriter();
+    const state = { taken: false };
+    const sending = writer.write(file.slice(0, -1)).then(() => (state.taken = true));
+    const finish = async (): Promise<void> => {
+      await sending;
+      await writer.write(file.slice(-1));
+      await writer.close();
+    };
+    return { received, finish, state };
+  });
+  await scheduler.wait(200);
+  return all;
+};
+
+test('uploads at once hold at most LIMITS.uploadBufferBytes; more wait their turn', async () => {
+  const big = new Map([['w', f32([MiB / 4], new Float32Array(MiB / 4))]]);
+  const file = resultFile(big, FULL);
+  // Each holds a row; the next needs one and some more, for its header.
+  const most = LIMITS.uploadBufferBytes / LIMITS.rowBytes - 1;
+  await newRoom().use(async (room) => {
+    const digest = await importTensors(room, big);
+    const all = await underWay(room, digest, Array.from({ length: most + 3 }, () => file));
+    const taken = () => all.filter(({ state }) => state.taken).length;
+    expect(taken()).toBe(most);
+    await all[0]?.finish();
+    await scheduler.wait(100);
+    expect(taken()).toBe(most + 1);
+    for (const { finish } of all.slice(1)) await finish();
+    for (const { received } of all) expect(await received).toMatchObject({ value: { kind: 'staged' } });
+  });
+});
+
+test('of more uploads of one result than LIMITS.uploadsPerResult, the oldest ends', async () => {
+  const file = good();
+  await newRoom().use(async (room) => {
+    const digest = await importTensors(room, model);
+    const files = Array.from({ length: LIMITS.uploadsPerResult + 1 }, () => file);
+    const [oldest, ...others] = await underWay(room, digest, files, 'a');
+    await oldest?.finish();
+    expect(await oldest?.received).toMatchObject({ error: { reason: 'conflict' } });
+    for (const { finish, received } of others) {
+      await finish();
+      expect(await received).toMatchObject({ value: { kind: 'staged' } });
+    }
+  });
+});
+
+test('an upload under way is over when another of the same result is committed', async () => {
+  await newRoom().use(async (room) => {
+    const digest = await importTensors(room, model);
+    const [slow] = await underWay(room, digest, [good()], 'a');
+    const quick = await room.results.receive(put(good()), key, ruleFor(digest));
+    room.results.commit((quick as { value: { upload: string } }).value.upload, 't', 'a');
+    await slow?.finish();
+    expect(await slow?.received).toEqual({ ok: true, value: { kind: 'over' } });
   });
 });

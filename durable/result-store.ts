@@ -1,8 +1,7 @@
 import type { Kernel } from '../core/aggregators/kernel.ts';
 import type { Fault } from '../core/protocol/fault.ts';
-import { SAFETENSORS } from '../core/protocol/http.ts';
 import { LIMITS } from '../core/protocol/limits.ts';
-import { canonicalHeader, parseHeader, PREFIX_BYTES } from '../core/tensors/header.ts';
+import { canonicalHeader, headerBound, parseHeader, PREFIX_BYTES } from '../core/tensors/header.ts';
 import { matchLayout } from '../core/tensors/layout.ts';
 import type { Layout } from '../core/tensors/layout.ts';
 import { err, ok } from '../core/tensors/result.ts';
@@ -20,13 +19,14 @@ import { failed } from './reply-header.ts';
 import type { ResultRule } from './reply-header.ts';
 import {
   contentLength,
+  formatOf,
   mediaType,
   readJson,
   readReply,
   skipData,
   tooLarge,
 } from './result-body.ts';
-import type { Received } from './result-body.ts';
+import type { Format, Received } from './result-body.ts';
 import { sameTable } from './spans.ts';
 import { checkLength, readHead, stageData } from './upload.ts';
 
@@ -64,6 +64,35 @@ type Row = {
   head: number | null;
 };
 
+/** Why an upload ended before its body did: what it is for is over, or the site sends it again. */
+type Ended = 'over' | 'newer';
+
+interface Upload extends ResultKey {
+  readonly part: boolean;
+  ended: Ended | null;
+}
+
+/** One body and what is known before it is read. */
+interface Job {
+  readonly key: ResultKey;
+  readonly rule: ResultRule;
+  readonly length: number | null;
+  readonly headLimit: number;
+  readonly upload: Upload;
+  /** Gives back the memory that the header took. */
+  readonly headDone: () => void;
+}
+
+/** A header in memory, in times its bytes: the bytes, their text, and a table of entries. */
+const HEAD_COST = 4;
+/** For metadata of the sender's, and padding. */
+const HEAD_SLACK = 4096;
+
+const endedAs = (why: Ended): Result<Received, Fault> =>
+  why === 'over'
+    ? ok({ kind: 'over' })
+    : err({ reason: 'conflict', detail: 'newer requests send this result' });
+
 /**
  * Results of sites, from the socket to the fold. `receive` stages a body under an id of its own, whoever else sends one for
  * the same task and site; `commit`, in the turn that accepts it, makes it one of the task's; until then it is nobody's.
@@ -74,8 +103,8 @@ export class ResultStore {
   readonly #sql: SqlStorage;
   readonly #partials: PartialUploads;
   readonly #buffers = new ByteBudget(LIMITS.uploadBufferBytes);
-  /** Uploads under way, with whether their task is over; their requests die with this object. */
-  readonly #underWay = new Set<{ readonly task: string; cancelled: boolean }>();
+  /** Uploads under way, oldest first; their requests die with this object. */
+  readonly #underWay = new Set<Upload>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -85,8 +114,8 @@ export class ResultStore {
   }
 
   /**
-   * Reads, checks and stages one body. A refused body is read to its end (up to the size limit) and leaves nothing.
-   * Should its task be released meanwhile, it comes back as staged without tensors: the commit turn says `late`.
+   * Reads, checks and stages one body. A refused body is read to its end (up to the size limit) and leaves nothing; only
+   * parts that arrived stay where there was no room for the whole.
    */
   async receive(
     request: Request,
@@ -94,44 +123,79 @@ export class ResultStore {
     rule: ResultRule,
   ): Promise<Result<Received, Fault>> {
     const length = contentLength(request);
-    const buffer = Math.min(length ?? LIMITS.rowBytes, LIMITS.rowBytes);
+    const row = Math.min(length ?? LIMITS.rowBytes, LIMITS.rowBytes);
     const body = new Body(request.body);
-    return this.#buffers.with(buffer, async () => {
-      const answer = await this.#read(request, body, key, rule, length).catch((error: unknown) =>
-        err(arrivalFault(error)),
-      );
-      if (!answer.ok) await body.drain(rule.maxBytes);
+    const format = formatOf(request.headers);
+    const headLimit = format === 'safetensors' ? this.#headLimit(rule) : 0;
+    const most = Math.min(row + HEAD_COST * headLimit, LIMITS.uploadBufferBytes);
+    return this.#buffers.with(most, async (keep) => {
+      const upload = this.#start(key, request.headers.has('content-range'));
+      const job: Job = { key, rule, length, headLimit, upload, headDone: () => keep(row) };
+      let answer: Result<Received, Fault>;
+      try {
+        answer = await this.#read(request.headers, format, body, job);
+      } catch (error) {
+        // What it was writing or reading went with its task.
+        answer = upload.ended === null ? err(arrivalFault(error)) : endedAs(upload.ended);
+      } finally {
+        this.#underWay.delete(upload);
+      }
+      if (!answer.ok || answer.value.kind === 'over') await body.drain(rule.maxBytes);
       return answer;
     });
   }
 
+  /** The longest header that a result may have: the model's tensors in any spelling, and an FLModel. */
+  #headLimit({ layoutOf, tensors }: ResultRule): number {
+    if (layoutOf === null && tensors !== 'forbidden') return LIMITS.headerBytes;
+    const base = layoutOf === null ? null : this.#parts.layoutOf(layoutOf);
+    const names = base ? headerBound(base) : 0;
+    return Math.min(LIMITS.headerBytes, names + 2 * LIMITS.replyJsonBytes + HEAD_SLACK);
+  }
+
+  /** One more upload of this result; of too many whole ones at once, the oldest ends. Parts see to that themselves. */
+  #start({ task, site }: ResultKey, part: boolean): Upload {
+    const upload: Upload = { task, site, part, ended: null };
+    const same = part
+      ? []
+      : [...this.#underWay].filter(
+          (other) => other.task === task && other.site === site && !other.part,
+        );
+    for (const older of same.slice(0, 1 - LIMITS.uploadsPerResult)) this.#end(older, 'newer');
+    this.#underWay.add(upload);
+    return upload;
+  }
+
+  #end(upload: Upload, why: Ended): void {
+    upload.ended ??= why;
+    this.#underWay.delete(upload);
+  }
+
   async #read(
-    request: Request,
+    headers: Headers,
+    format: Format | null,
     body: Body,
-    key: ResultKey,
-    rule: ResultRule,
-    length: number | null,
+    job: Job,
   ): Promise<Result<Received, Fault>> {
-    const type = request.headers.get('content-type') ?? '';
-    const media = type.split(';', 1)[0]?.trim().toLowerCase();
-    const encoding = request.headers.get('content-encoding') ?? 'identity';
-    if (encoding !== 'identity') return err(mediaType(`${type}; ${encoding}`));
-    const range = request.headers.get('content-range');
-    if (media === 'application/json' && range === null) return readJson(body, rule, length);
-    if (media !== SAFETENSORS) return err(mediaType(type));
-    const digest = reprDigest(request.headers.get('repr-digest'));
-    if (range !== null) return this.#readPart(body, range, key, digest, rule);
+    const type = headers.get('content-type') ?? '';
+    const encoding = headers.get('content-encoding');
+    if (format === null) return err(mediaType(encoding === null ? type : `${type}; ${encoding}`));
+    const { rule, length } = job;
+    if (format === 'json') return readJson(body, rule, length);
+    const digest = reprDigest(headers.get('repr-digest'));
+    const range = headers.get('content-range');
+    if (range !== null) return this.#readPart(body, range, digest, job);
     if (length !== null && length > rule.maxBytes) return err(tooLarge(rule.maxBytes, length));
-    return this.#stage(body, { key, rule, length, digest, verify: digest !== null });
+    return this.#stage(body, job, { digest, verify: digest !== null });
   }
 
   async #readPart(
     body: Body,
     range: string,
-    key: ResultKey,
     digest: string | null,
-    rule: ResultRule,
+    job: Job,
   ): Promise<Result<Received, Fault>> {
+    const { key, rule, upload } = job;
     const part = parsePart(range);
     if (!part) return err({ reason: 'malformed', detail: 'Content-Range is not bytes a-b/total' });
     if (digest === null) {
@@ -143,12 +207,19 @@ export class ResultStore {
     if (part.total > rule.maxBytes) return err(tooLarge(rule.maxBytes, part.total));
     const whole = { ...key, digest };
     const answer = await this.#partials.accept(whole, part, body, this.#rows.room());
-    if (!answer.ok || answer.value.kind === 'partial') return answer as Result<Received, Fault>;
+    if (upload.ended !== null) return endedAs(upload.ended);
+    if (!answer.ok) return answer;
+    if (answer.value.kind === 'partial') return ok(answer.value);
     const { run, total } = answer.value;
     const source = new RunSource(this.#rows, run, total);
-    const staged = await this.#stage(source, { key, rule, length: total, digest, verify: false });
-    // What was accepted stays until `commit`, so that a crash between the two costs one part, not all.
-    if (!staged.ok) {
+    const staged = await this.#stage(
+      source,
+      { ...job, length: total },
+      { digest, verify: false },
+    );
+    // A whole that is no good goes. One that is stays until `commit`, and while there is no room to stage it: a crash, or a
+    // full disk, costs its sender no more than a question.
+    if (!staged.ok && staged.error.reason !== 'storage-full') {
       this.#partials.drop(whole);
       this.#rows.sweep();
     }
@@ -157,29 +228,17 @@ export class ResultStore {
 
   async #stage(
     source: ByteSource,
-    {
-      key,
-      rule,
-      length,
-      digest,
-      verify,
-    }: {
-      readonly key: ResultKey;
-      readonly rule: ResultRule;
-      readonly length: number | null;
-      readonly digest: string | null;
-      readonly verify: boolean;
-    },
+    { key, rule, length, headLimit, upload: work, headDone }: Job,
+    { digest, verify }: { readonly digest: string | null; readonly verify: boolean },
   ): Promise<Result<Received, Fault>> {
-    const head = await readHead(source);
+    const head = await readHead(source, headLimit);
     if (!head.ok) return head;
-    if (head.value.fileBytes > rule.maxBytes)
-      return err(tooLarge(rule.maxBytes, head.value.fileBytes));
+    const { layout, prefix, json, headBytes, fileBytes } = head.value;
+    if (fileBytes > rule.maxBytes) return err(tooLarge(rule.maxBytes, fileBytes));
     const header = readReply(head.value, rule);
     if (!header.ok) return header;
     const fits = checkLength(head.value, length);
     if (!fits.ok) return fits;
-    const { layout, fileBytes } = head.value;
     const staged = (upload: string | null): Result<Received, Fault> =>
       ok({ kind: 'staged', upload, header: header.value, bytes: fileBytes, digest });
     if (layout.entries.length === 0 || failed(header.value)) {
@@ -193,6 +252,7 @@ export class ResultStore {
     } else if (rule.layoutOf !== null) {
       return err({ reason: 'internal', detail: `the model ${rule.layoutOf} is gone` });
     }
+    if (work.ended !== null) return endedAs(work.ended);
     if (layout.dataBytes > this.#rows.room()) {
       return err({
         reason: 'storage-full',
@@ -201,27 +261,31 @@ export class ResultStore {
     }
     const same = base !== null && sameTable(base, layout);
     const upload = this.#begin(key, layout, same ? rule.layoutOf : null);
-    const work = { task: key.task, cancelled: false };
-    this.#underWay.add(work);
-    const hash = verify ? sha256().update(head.value.bytes) : undefined;
+    const hash = verify ? sha256().update(prefix).update(json) : undefined;
+    free(json);
+    // From here on a row is all that this upload holds, unless it has a table of its own.
+    if (same) headDone();
     let done = false;
     try {
-      const data = await stageData(source, head.value, {
-        rows: this.#rows,
-        run: Number(upload),
-        finite: this.#parts.kernel,
-        ...(hash && { hash }),
-        cancelled: () => work.cancelled,
-      });
+      const data = await stageData(
+        source,
+        { layout: same ? base : layout, headBytes, fileBytes },
+        {
+          rows: this.#rows,
+          run: Number(upload),
+          finite: this.#parts.kernel,
+          ...(hash && { hash }),
+          cancelled: () => work.ended !== null,
+        },
+      );
       if (!data.ok) return data;
-      if (work.cancelled) return staged(null);
+      if (work.ended !== null) return endedAs(work.ended);
       const got = hash ? digestOf(hash) : digest;
       if (digest !== null && got !== digest) return err(digestMismatch(digest, String(got)));
       done = true;
       return staged(upload);
     } finally {
-      this.#underWay.delete(work);
-      if (!done && !work.cancelled) {
+      if (!done) {
         this.drop(upload);
         this.#rows.sweep(); // whoever sends garbage again and again must not fill the disk with it
       }
@@ -263,6 +327,9 @@ export class ResultStore {
     this.#rows.keep(row.run);
     if (row.head !== null) this.#rows.keep(row.head);
     this.#partials.drop({ task, site });
+    for (const other of this.#underWay) {
+      if (other.task === task && other.site === site) this.#end(other, 'over');
+    }
   }
 
   /** Forgets an upload that lost. */
@@ -315,7 +382,7 @@ export class ResultStore {
 
   /** Forgets all uploads for a task: it is folded, or over. `sweep` deletes their rows. */
   release(task: string): void {
-    for (const work of this.#underWay) if (work.task === task) work.cancelled = true;
+    for (const upload of this.#underWay) if (upload.task === task) this.#end(upload, 'over');
     this.#forget(this.#sql.exec<Row>('DELETE FROM uploads WHERE task = ? RETURNING *', task));
     this.#partials.drop({ task });
   }

@@ -1,12 +1,13 @@
 import type { BlobStore, StagedBlob } from './blob-store.ts';
 import type { ChunkRows } from './chunk-rows.ts';
-import { streamPieces } from './serve-bytes.ts';
+import { downloadBudget, streamPieces } from './serve-bytes.ts';
 
 /** Blobs in their object's own rows, where they were staged: the default, which needs no other service. */
 export class RowBlobs implements BlobStore {
   readonly name = 'rows';
   readonly usesRows = true;
   readonly #rows: ChunkRows;
+  readonly #downloads = downloadBudget();
 
   constructor(rows: ChunkRows) {
     this.#rows = rows;
@@ -18,7 +19,8 @@ export class RowBlobs implements BlobStore {
 
   async stream({ run, bytes }: StagedBlob, start: number, end: number): Promise<ReadableStream> {
     if (this.#rows.size(run) < bytes) throw new RangeError('the rows of this blob are gone');
-    return streamPieces(this.#rows.pieces(run, start, end - start), end - start);
+    const pieces = this.#rows.pieces(run, start, end - start);
+    return streamPieces(pieces, end - start, this.#downloads);
   }
 
   async delete({ run }: StagedBlob): Promise<void> {

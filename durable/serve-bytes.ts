@@ -1,3 +1,5 @@
+import { LIMITS } from '../core/protocol/limits.ts';
+import { ByteBudget } from './byte-budget.ts';
 import { parseRange } from './content-range.ts';
 import { free } from './chunk-rows.ts';
 import type { OwnedBytes } from './chunk-rows.ts';
@@ -48,20 +50,45 @@ export const serveBytes = async (
   return new Response(await stream(start, end), { status, headers });
 };
 
+/** The most that all downloads of one object may hold in memory. */
+export const downloadBudget = (): ByteBudget => new ByteBudget(LIMITS.downloadBufferBytes);
+
 /**
- * Pieces of SQL BLOBs as a stream of a known length. Each is freed once it is written: eight downloads of 100 MB would
- * otherwise take 400 to 600 MB. A reader who leaves ends it; pieces that fail (deleted meanwhile) break it off.
+ * Pieces of SQL BLOBs, of a row at most, as a stream of a known length. A piece is read when the budget has room for it and
+ * freed once it is written: a thousand downloads at once would otherwise hold a thousand rows. A reader who leaves, or
+ * takes nothing for LIMITS.downloadStallMS, ends it; pieces that fail (deleted meanwhile) break it off.
  */
-export const streamPieces = (pieces: Iterable<OwnedBytes>, length: number): ReadableStream => {
+export const streamPieces = (
+  pieces: Iterable<OwnedBytes>,
+  length: number,
+  budget = new ByteBudget(LIMITS.rowBytes),
+): ReadableStream => {
   const { readable, writable } = new FixedLengthStream(length);
   const writer = writable.getWriter();
+  const reading = pieces[Symbol.iterator]();
+  const next = async (): Promise<boolean> => {
+    const { done, value } = reading.next();
+    if (done) return false;
+    await inTime(writer.write(value));
+    free(value);
+    return true;
+  };
   const pump = async (): Promise<void> => {
-    for (const piece of pieces) {
-      await writer.write(piece);
-      free(piece);
-    }
+    while (await budget.with(LIMITS.rowBytes, next));
     await writer.close();
   };
   pump().catch((error: unknown) => writer.abort(error).catch(() => {}));
   return readable;
+};
+
+const inTime = async (write: Promise<void>): Promise<void> => {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const stalled = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('the reader stalled')), LIMITS.downloadStallMS);
+  });
+  try {
+    await Promise.race([write, stalled]);
+  } finally {
+    clearTimeout(timer);
+  }
 };

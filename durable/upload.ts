@@ -7,7 +7,7 @@ import type { Layout } from '../core/tensors/layout.ts';
 import { err, ok } from '../core/tensors/result.ts';
 import type { Result } from '../core/tensors/result.ts';
 import type { ByteSource } from './body.ts';
-import type { ChunkRows } from './chunk-rows.ts';
+import type { ChunkRows, OwnedBytes } from './chunk-rows.ts';
 import { nonFiniteProblem, tensorProblem } from './content-fault.ts';
 import { firstNonFinite } from './spans.ts';
 
@@ -15,7 +15,9 @@ import { firstNonFinite } from './spans.ts';
 export interface Head {
   readonly layout: Layout;
   /** As it came: 8 bytes and the JSON. */
-  readonly bytes: Uint8Array;
+  readonly prefix: OwnedBytes;
+  readonly json: OwnedBytes;
+  readonly headBytes: number;
   /** Of the whole file, as the header has it. */
   readonly fileBytes: number;
 }
@@ -23,20 +25,18 @@ export interface Head {
 const truncated = (expected: number, got: number): Fault =>
   tensorProblem({ reason: 'truncated', expected: `${expected} bytes`, got: `${got}` });
 
-/** Reads a safetensors file's header from the start of a body. */
-export const readHead = async (source: ByteSource): Promise<Result<Head, Fault>> => {
+/** Reads a safetensors file's header, of at most `limit` bytes of JSON, from the start of a body. */
+export const readHead = async (source: ByteSource, limit: number): Promise<Result<Head, Fault>> => {
   const prefix = await source.take(PREFIX_BYTES);
-  const length = headerLength(prefix, LIMITS.headerBytes);
+  const length = headerLength(prefix, limit);
   if (!length.ok) return err(tensorProblem(length.error));
   const json = await source.take(length.value);
   const headBytes = PREFIX_BYTES + length.value;
   if (json.length < length.value) return err(truncated(headBytes, PREFIX_BYTES + json.length));
   const layout = parseHeader(json, { maxTensors: LIMITS.tensors });
   if (!layout.ok) return err(tensorProblem(layout.error));
-  const bytes = new Uint8Array(headBytes);
-  bytes.set(prefix);
-  bytes.set(json, PREFIX_BYTES);
-  return ok({ layout: layout.value, bytes, fileBytes: headBytes + layout.value.dataBytes });
+  const fileBytes = headBytes + layout.value.dataBytes;
+  return ok({ layout: layout.value, prefix, json, headBytes, fileBytes });
 };
 
 export interface Staging {
@@ -52,7 +52,7 @@ export interface Staging {
 /** Stages the data region behind a header into a run, in rows of 1 MiB counted from its first byte, and no byte more. */
 export const stageData = async (
   source: ByteSource,
-  { layout, bytes: { length: headBytes }, fileBytes }: Head,
+  { layout, headBytes, fileBytes }: Pick<Head, 'layout' | 'headBytes' | 'fileBytes'>,
   { rows, run, finite, hash, cancelled }: Staging,
 ): Promise<Result<void, Fault>> => {
   let buffer = new ArrayBuffer(Math.min(LIMITS.rowBytes, layout.dataBytes));
@@ -75,7 +75,7 @@ const tooLong = (fileBytes: number): Fault =>
   tensorProblem({ reason: 'length-mismatch', expected: `${fileBytes} bytes`, got: 'more' });
 
 /** Refuses a body whose `Content-Length` isn't what its header says, before anything is staged. */
-export const checkLength = ({ fileBytes }: Head, length: number | null): Result<void, Fault> => {
+export const checkLength = ({ fileBytes }: Pick<Head, 'fileBytes'>, length: number | null): Result<void, Fault> => {
   if (length === null || length === fileBytes) return ok(undefined);
   return err(length < fileBytes ? truncated(fileBytes, length) : tooLong(fileBytes));
 };

@@ -134,6 +134,17 @@ export const encodeHeader = (
   return header;
 };
 
+/**
+ * More than the JSON of these entries takes in any usual spelling: names with every character escaped, spaces after `:` and
+ * `,`. For bounding what is read before it is understood.
+ */
+export const headerBound = ({ entries, dataBytes }: Layout): number =>
+  entries.reduce(
+    (sum, { name, shape }) =>
+      sum + 6 * name.length + 80 + 18 * shape.length + 2 * `${dataBytes}`.length,
+    2,
+  );
+
 /** The one header of a model that this layout describes: layout order, no `__metadata__`. Same model, same bytes. */
 export const canonicalHeader = (layout: Layout): Uint8Array<ArrayBuffer> =>
   encodeHeader(layout.entries);
