@@ -23,6 +23,10 @@ const BLOB_TABLES: readonly string[] = [
   `CREATE TABLE IF NOT EXISTS blob (
     one INTEGER PRIMARY KEY CHECK (one = 1), digest TEXT NOT NULL, bytes INTEGER NOT NULL, run INTEGER NOT NULL,
     store TEXT NOT NULL)`,
+  // A blob that nobody held for long enough: it is gone for all, and its store is being told.
+  `CREATE TABLE IF NOT EXISTS doomed (
+    one INTEGER PRIMARY KEY CHECK (one = 1), digest TEXT NOT NULL, bytes INTEGER NOT NULL, run INTEGER NOT NULL,
+    store TEXT NOT NULL)`,
   'CREATE TABLE IF NOT EXISTS holds (job TEXT PRIMARY KEY) WITHOUT ROWID',
   // When the object was last used without a hold; absent until something was written.
   'CREATE TABLE IF NOT EXISTS idle (one INTEGER PRIMARY KEY CHECK (one = 1), since INTEGER NOT NULL)',
@@ -33,6 +37,9 @@ type Blob = StagedBlob & { readonly store: string };
 /** Bytes that an object may hold while several requests send the same blob. */
 const CAPACITY = 2 * LIMITS.blobBytes;
 
+/** While something is being brought, the alarm rings this often: an object that died of it wakes and clears up. */
+const CLEAR_UP_MS = 10_000;
+
 /** What a BlobObject does. */
 export class BlobKeeper {
   readonly #storage: DurableObjectStorage;
@@ -41,6 +48,8 @@ export class BlobKeeper {
   readonly #partials: PartialUploads;
   readonly #stores: readonly [BlobStore, ...BlobStore[]];
   readonly #now: () => number;
+  /** The deletion of the doomed blob, while it is under way. */
+  #burial: Promise<void> | undefined;
 
   constructor(storage: DurableObjectStorage, env: Pick<Env, 'R2' | 'BLOBS'>, now: () => number) {
     this.#storage = storage;
@@ -50,6 +59,11 @@ export class BlobKeeper {
     this.#stores = blobStores(env, this.#rows);
     this.#now = now;
     if (!this.#exists()) return;
+    if (this.#holdsNothing()) {
+      // A full disk ends the object in the middle. Deleting rows needs room itself and gives a disk none; this does.
+      storage.deleteAll().catch((error: unknown) => console.error('a blob object stays', error));
+      return;
+    }
     this.#rows.clearStaged();
     this.#sweep();
   }
@@ -70,6 +84,13 @@ export class BlobKeeper {
       'SELECT digest, bytes, run, store FROM blob',
     );
     return row;
+  }
+
+  /** Neither a blob nor parts of one: what else there is came with requests that are dead. */
+  #holdsNothing(): boolean {
+    const some =
+      'SELECT 1 FROM blob UNION ALL SELECT 1 FROM doomed UNION ALL SELECT 1 FROM partials';
+    return this.#sql.exec(some).toArray().length === 0;
   }
 
   /** Takes a body, whole or in part: 201 new, 200 there already, 202 part, else a Fault. */
@@ -104,6 +125,7 @@ export class BlobKeeper {
       return err(tooLarge(LIMITS.blobBytes, length));
     this.#create();
     await this.#touch();
+    await this.#storage.setAlarm(this.#now() + CLEAR_UP_MS);
     if (!part) {
       const staged = await this.#stage(digest, body, length);
       return staged.ok ? ok(await this.#commit(staged.value)) : staged;
@@ -151,6 +173,7 @@ export class BlobKeeper {
   /** Gives staged bytes, whose digest is right, to the store. The first of several at once wins. */
   async #commit(staged: StagedBlob): Promise<Response> {
     const [store] = this.#stores;
+    await this.#bury(); // it has the same name there
     await store.keep(staged);
     const known = this.#blob();
     if (known) {
@@ -234,13 +257,36 @@ export class BlobKeeper {
     if (!this.#exists() || this.#held()) return;
     const [idle] = this.#sql.exec<{ since: number }>('SELECT since FROM idle');
     const due = (idle?.since ?? 0) + LIMITS.blobGraceMS;
-    if (due > this.#now()) return this.#storage.setAlarm(due);
+    if (due > this.#now()) {
+      return this.#storage.setAlarm(this.#rows.staging() ? this.#now() + CLEAR_UP_MS : due);
+    }
+    this.#create();
     const blob = this.#blob();
     const store = blob && this.#storeOf(blob);
     // A store that isn't bound now keeps its bytes: forgetting them would leave them there for ever.
     if (blob && !store) return this.#touch();
-    if (blob) await store?.delete(blob);
-    await this.#storage.deleteAll();
+    this.#storage.transactionSync(() => {
+      this.#sql.exec('INSERT OR IGNORE INTO doomed SELECT * FROM blob');
+      this.#sql.exec('DELETE FROM blob');
+    });
+    await this.#bury();
+    // Somebody may be bringing it again meanwhile.
+    const [now] = this.#sql.exec<{ since: number }>('SELECT since FROM idle');
+    if (now?.since === idle?.since) await this.#storage.deleteAll();
+  }
+
+  /** Has the doomed blob deleted where it is stored, if there is one. */
+  #bury(): Promise<void> {
+    return (this.#burial ??= this.#deleteDoomed().finally(() => (this.#burial = undefined)));
+  }
+
+  async #deleteDoomed(): Promise<void> {
+    const [doomed] = this.#sql.exec<Blob & Record<string, SqlStorageValue>>(
+      'SELECT digest, bytes, run, store FROM doomed',
+    );
+    if (!doomed) return;
+    await this.#storeOf(doomed)?.delete(doomed);
+    this.#sql.exec('DELETE FROM doomed');
   }
 
   /** Deletes garbage, a slice at a time, letting requests in between. */

@@ -193,3 +193,75 @@ test('with R2 bound, bytes move there, and the alarm deletes them there', async 
     expect(await TEST_R2.head(`blobs/${digest}`)).toBeNull();
   });
 });
+
+test('whoever comes while a blob is being deleted is told that it is gone, and can bring it again', async () => {
+  const { bytes, digest, stub, url } = newBlob(MiB + 3);
+  await runInDurableObject(stub, async (_, { storage }) => {
+    let now = Date.now();
+    let deleted = (): void => {};
+    let deletions = 0;
+    const slow = new Proxy(TEST_R2, {
+      get(bucket, name) {
+        if (name === 'put') return bucket.put.bind(bucket);
+        if (name === 'get') return bucket.get.bind(bucket);
+        return async (key: string) => {
+          deletions += 1;
+          await new Promise<void>((resolve) => (deleted = resolve));
+          await bucket.delete(key);
+        };
+      },
+    });
+    const keeper = new BlobKeeper(storage, { R2: slow }, () => now);
+    const put = () => keeper.put(digest, new Request(url, { method: 'PUT', body: bytes }));
+    expect((await put()).status).toBe(201);
+    now += LIMITS.blobGraceMS;
+    const alarm = keeper.alarm();
+    await scheduler.wait(10);
+    expect(await keeper.hold('job')).toBe(false);
+    expect(keeper.stat()).toBeNull();
+    const again = put();
+    await scheduler.wait(50);
+    deleted();
+    await alarm;
+    expect((await again).status).toBe(201);
+    expect(deletions).toBe(1);
+    expect(await keeper.hold('job')).toBe(true);
+    const got = await keeper.get(new Request(url));
+    expect(sha256Of(new Uint8Array(await got.arrayBuffer()))).toBe(digest);
+  });
+});
+
+test('a disk that is full while a blob arrives is 507; an object that wakes with nothing else gives its space back', async () => {
+  const { bytes, digest, stub, url } = newBlob(3 * MiB);
+  await runInDurableObject(stub, async (_, { storage }) => {
+    let room = 2;
+    const sql = new Proxy(storage.sql, {
+      get(target, name) {
+        if (name !== 'exec') return Reflect.get(target, name, target) as unknown;
+        return (query: string, ...bindings: unknown[]) => {
+          // What workerd throws on a full disk.
+          if (query.includes('INTO chunks') && room-- <= 0)
+            throw new Error('database or disk is full: SQLITE_FULL');
+          return target.exec(query, ...bindings);
+        };
+      },
+    });
+    const full = new Proxy(storage, {
+      get(target, name) {
+        if (name === 'sql') return sql;
+        const value = Reflect.get(target, name, target) as unknown;
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+      },
+    });
+    const keeper = new BlobKeeper(full, {}, Date.now);
+    const put = () => keeper.put(digest, new Request(url, { method: 'PUT', body: bytes }));
+    expect(await (await put()).json()).toMatchObject({ reason: 'storage-full' });
+    const woken = new BlobKeeper(storage, {}, Date.now);
+    await scheduler.wait(10);
+    expect(storage.sql.exec('SELECT * FROM sqlite_master').toArray()).toEqual([]);
+    room = Infinity;
+    expect((await put()).status).toBe(201);
+    const got = await woken.get(new Request(url));
+    expect(sha256Of(new Uint8Array(await got.arrayBuffer()))).toBe(digest);
+  });
+});

@@ -176,6 +176,12 @@ export class ChunkRows {
     if (bytes > 0) this.#add(-bytes);
   }
 
+  /** Whether some request has a run. */
+  staging(): boolean {
+    const staged = `SELECT 1 FROM chunk_runs WHERE state = 'staged' LIMIT 1`;
+    return this.#sql.exec(staged).toArray().length > 0;
+  }
+
   /** Deletes at most LIMITS.deleteRows rows of dead runs. -> whether more is left */
   sweep(): boolean {
     let budget: number = LIMITS.deleteRows;
