@@ -449,7 +449,10 @@ test('a slice is so many bytes of input however many sites there are, and no bit
   const size = MiB / 4 + 11; // two rows
   const sites = 23;
   const model = new Map([['w', f32([size], noise(0, size))]]);
-  const updates = Array.from({ length: sites }, (_, i) => new Map([['w', f32([size], noise(i + 1, size))]]));
+  const updates = Array.from(
+    { length: sites },
+    (_, i) => new Map([['w', f32([size], noise(i + 1, size))]]),
+  );
   const whole = newRoom();
   await open(whole, model, updates);
   const one = await measured(whole);
@@ -482,12 +485,20 @@ test('many small tensors of many sites: each row of an upload is read once', asy
     tensorsOf(i * 100, (n) => i < sites - 1 || n % 3 !== 0),
   );
   const room = newRoom();
-  await open(room, tensorsOf(7, () => true), updates);
+  await open(
+    room,
+    tensorsOf(7, () => true),
+    updates,
+  );
   const { digest, reads } = await measured(room);
   const uploaded = updates.reduce((sum, tensors) => sum + tensors.size * 2000, 0);
   expect(reads).toEqual([uploaded]);
   const result = await room.use((now) => read(now, digest));
-  const named = updates.map((tensors, i) => ({ site: `s${String(i).padStart(3, '0')}`, weight: 1 + (i % 3), tensors }));
+  const named = updates.map((tensors, i) => ({
+    site: `s${String(i).padStart(3, '0')}`,
+    weight: 1 + (i % 3),
+    tensors,
+  }));
   for (const [i, name] of names.entries()) {
     expect(values(result, name)).toEqual(expected(i % 3 === 0 ? named.slice(0, -1) : named, name));
   }
@@ -496,9 +507,15 @@ test('many small tensors of many sites: each row of an upload is read once', asy
 test("keep hands over an upload's own rows where its tensors lie as in the model", async () => {
   await newRoom().use(async (room) => {
     const size = MiB / 4 + 1;
-    const model = new Map([['w', f32([size], noise(0, size))], ['b', f32([2], [1, 2])]]);
+    const model = new Map([
+      ['w', f32([size], noise(0, size))],
+      ['b', f32([2], [1, 2])],
+    ]);
     const base = await importTensors(room, model);
-    const sent = new Map([['w', f32([size], noise(1, size))], ['b', f32([2], [3, 4])]]);
+    const sent = new Map([
+      ['w', f32([size], noise(1, size))],
+      ['b', f32([2], [3, 4])],
+    ]);
     const same = await submit(room, 'a', resultFile(sent), ruleFor(base));
     const turned = await submit(room, 'b', resultFile(new Map([...sent].reverse())), ruleFor(base));
     const held = room.rows.held();

@@ -178,7 +178,7 @@ test('names move; a retired model goes when it is due and no name holds it', asy
   await room.use(({ models, rows }) => {
     expect(models.byName('global')?.digest).toBe(b);
     while (rows.sweep());
-    expect(rows.held()).toBe((models.ref(b)?.bytes ?? 0));
+    expect(rows.held()).toBe(models.ref(b)?.bytes ?? 0);
   });
 });
 

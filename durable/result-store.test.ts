@@ -573,8 +573,7 @@ test('a header, its number of tensors and the JSON in it at their limits, and on
 test("a header may be as long as the model's tensors and an FLModel need, and little more", async () => {
   await newRoom().use(async (room) => {
     const digest = await importTensors(room, model);
-    const send = (bytes: number) =>
-      room.results.receive(put(padded(bytes)), key, ruleFor(digest));
+    const send = (bytes: number) => room.results.receive(put(padded(bytes)), key, ruleFor(digest));
     expect(await send(2 * LIMITS.replyJsonBytes)).toMatchObject({ ok: true });
     expect(await send(3 * LIMITS.replyJsonBytes)).toMatchObject({
       error: { code: 'HEADER_TOO_LONG' },
@@ -583,11 +582,20 @@ test("a header may be as long as the model's tensors and an FLModel need, and li
 });
 
 /** Uploads of these files that have sent all but their last byte. */
-const underWay = async (room: Room, digest: string, files: readonly Uint8Array<ArrayBuffer>[], site?: string) => {
+const underWay = async (
+  room: Room,
+  digest: string,
+  files: readonly Uint8Array<ArrayBuffer>[],
+  site?: string,
+) => {
   const all = files.map((file, i) => {
     const { readable, writable } = new FixedLengthStream(file.length);
     const of = { task: 't', site: site ?? `s${i}` };
-    const received = room.results.receive(put(readable), of, ruleFor(digest, { maxBytes: 2 ** 30 }));
+    const received = room.results.receive(
+      put(readable),
+      of,
+      ruleFor(digest, { maxBytes: 2 ** 30 }),
+    );
     const writer = writable.getWriter();
     const state = { taken: false };
     const sending = writer.write(file.slice(0, -1)).then(() => (state.taken = true));
@@ -609,14 +617,19 @@ test('uploads at once hold at most LIMITS.uploadBufferBytes; more wait their tur
   const most = LIMITS.uploadBufferBytes / LIMITS.rowBytes - 1;
   await newRoom().use(async (room) => {
     const digest = await importTensors(room, big);
-    const all = await underWay(room, digest, Array.from({ length: most + 3 }, () => file));
+    const all = await underWay(
+      room,
+      digest,
+      Array.from({ length: most + 3 }, () => file),
+    );
     const taken = () => all.filter(({ state }) => state.taken).length;
     expect(taken()).toBe(most);
     await all[0]?.finish();
     await scheduler.wait(100);
     expect(taken()).toBe(most + 1);
     for (const { finish } of all.slice(1)) await finish();
-    for (const { received } of all) expect(await received).toMatchObject({ value: { kind: 'staged' } });
+    for (const { received } of all)
+      expect(await received).toMatchObject({ value: { kind: 'staged' } });
   });
 });
 

@@ -75,7 +75,10 @@ const tooLong = (fileBytes: number): Fault =>
   tensorProblem({ reason: 'length-mismatch', expected: `${fileBytes} bytes`, got: 'more' });
 
 /** Refuses a body whose `Content-Length` isn't what its header says, before anything is staged. */
-export const checkLength = ({ fileBytes }: Pick<Head, 'fileBytes'>, length: number | null): Result<void, Fault> => {
+export const checkLength = (
+  { fileBytes }: Pick<Head, 'fileBytes'>,
+  length: number | null,
+): Result<void, Fault> => {
   if (length === null || length === fileBytes) return ok(undefined);
   return err(length < fileBytes ? truncated(fileBytes, length) : tooLong(fileBytes));
 };

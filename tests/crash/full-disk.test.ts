@@ -86,7 +86,8 @@ test.skipIf(!possible)(
   'results that the disk has no room for are 507; with room again the job goes on as if nothing had been',
   async () => {
     const size = 2 ** 18;
-    const model = await api.blob(matrix(new Array<number>(size).fill(1)));
+    const all = (x: number) => Array.from({ length: size }, () => x);
+    const model = await api.blob(matrix(all(1)));
     const sites = await Promise.all(['a', 'b'].map(async (name) => api.site(name)));
     const job = await api.submit(sumJob(model, { minSites: 2 }));
     interface Poll {
@@ -99,7 +100,7 @@ test.skipIf(!possible)(
     }
     const [resultUrl = ''] = tasks;
     const result = (x: number) =>
-      matrix(new Array<number>(size).fill(x), [size], {
+      matrix(all(x), [size], {
         params_type: 'FULL',
         meta: { NUM_STEPS_CURRENT_ROUND: 1 },
       });
