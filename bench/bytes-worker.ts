@@ -52,7 +52,7 @@ export class BytesObject extends DurableObject<BenchEnv> {
   async #result(request: Request, site: string, base: string): Promise<Response> {
     const received = await this.#results.receive(request, { task: 't', site }, rule(base));
     if (!received.ok) return Response.json(received.error, { status: 422 });
-    if (received.value.kind === 'partial') return Response.json(received.value);
+    if (received.value.kind !== 'staged') return Response.json(received.value);
     const upload = received.value.upload as string;
     this.#storage.transactionSync(() => this.#results.commit(upload, 't', site));
     return Response.json({ upload });

@@ -1,6 +1,13 @@
 import { expect, test } from 'vitest';
 import type { Dtype } from './dtype.ts';
-import { byteSize, checkDataLength, matchLayout, packLayout } from './layout.ts';
+import {
+  byteSize,
+  checkDataLength,
+  MAX_NAME,
+  matchLayout,
+  nameFault,
+  packLayout,
+} from './layout.ts';
 import type { TensorSpec } from './layout.ts';
 
 const spec = (
@@ -67,4 +74,9 @@ test('data length', () => {
   expect(checkDataLength(job, 35)).toMatchObject({
     error: { reason: 'length-mismatch', got: '35' },
   });
+});
+
+test('a name at its longest, and one longer', () => {
+  expect(nameFault('n'.repeat(MAX_NAME))).toBeUndefined();
+  expect(nameFault('n'.repeat(MAX_NAME + 1))).toMatchObject({ reason: 'bad-name' });
 });
