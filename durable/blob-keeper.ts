@@ -4,7 +4,7 @@ import { LIMITS } from '../core/protocol/limits.ts';
 import { DIGEST_PATTERN } from '../core/protocol/names.ts';
 import { err, ok } from '../core/tensors/result.ts';
 import type { Result } from '../core/tensors/result.ts';
-import { blobStores } from './blob-store.ts';
+import { blobStores } from './blob-stores.ts';
 import type { BlobStore, StagedBlob } from './blob-store.ts';
 import { Body } from './body.ts';
 import { CHUNK_TABLES, ChunkRows } from './chunk-rows.ts';

@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers';
 import { expect, test } from 'vitest';
-import { blobStores } from './blob-store.ts';
+import { blobStores } from './blob-stores.ts';
 import { blobStoreSuite } from './blob-store.suite.ts';
 import { CHUNK_TABLES, ChunkRows } from './chunk-rows.ts';
 import { DiskBlobs } from './disk-blobs.ts';
