@@ -155,8 +155,9 @@ try {
   await call('PUT', `/models/${digest}`, base);
 
   const uploads: string[] = [];
+  let site = 0;
   const upload = async (): Promise<void> => {
-    const { json } = await call('PUT', `/results/s${uploads.length}/${digest}`, update);
+    const { json } = await call('PUT', `/results/s${site++}/${digest}`, update);
     uploads.push((json as { upload: string }).upload);
   };
   const together = (): Promise<unknown> => Promise.all(Array.from({ length: SITES }, upload));
