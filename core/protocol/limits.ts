@@ -63,8 +63,8 @@ export const LIMITS = {
   partialsKept: 2,
   /** One part of an upload. */
   partBytes: 64 * MiB,
-  /** Headers and rows of all uploads that one object reads at once; more of them wait their turn. */
-  uploadBufferBytes: 32 * MiB,
+  /** Headers and rows of all uploads that one object reads at once; more wait their turn. The process takes thrice that. */
+  uploadBufferBytes: 12 * MiB,
   /** Uploads of one result by one site at once: after a broken connection, its ghost and the next try. */
   uploadsPerResult: 2,
   /** Rows of all downloads that one object has in memory; more of them wait their turn. */
