@@ -83,6 +83,8 @@ export class Scoreboard {
         return this.#progress.line(`  ${site}: ${event.returnCode}: ${event.error.message}`);
       case 'retry':
         return this.#row(site, `no server (${event.cause.message}), trying again`);
+      case 'storage-full':
+        return this.#row(site, `its disk is full (${event.cause.message}), waiting for room`);
       case 'job':
       case 'job-ended':
       case 'received':
