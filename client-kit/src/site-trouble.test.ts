@@ -113,15 +113,17 @@ test('metrics that nobody takes hold a job’s end up for seconds at most', asyn
   expect(await store.list('jobs/')).toEqual([]);
 });
 
-/** A store that fails to take a result, in the given ways one after another. */
+/** A store that fails to take what lies at such a place, in the given ways one after another. */
 class Failing extends MemoryStore {
+  readonly place: RegExp;
   readonly failures: string[];
-  constructor(...failures: string[]) {
+  constructor(place: RegExp, ...failures: string[]) {
     super();
+    this.place = place;
     this.failures = failures;
   }
   override write(...[key, parts]: Parameters<MemoryStore['write']>): Promise<void> {
-    const code = key.startsWith('outbox/') ? this.failures.shift() : undefined;
+    const code = this.place.test(key) ? this.failures.shift() : undefined;
     if (code === undefined) return super.write(key, parts);
     return Promise.reject(Object.assign(new Error(`${code}: write`), { code }));
   }
@@ -132,17 +134,26 @@ test('a full disk is no failure of the task: the result waits for room', async (
   server.addJob('j', { executors: [ADD] }, [
     { id: 't', name: 'train', model: encode(numbers(1)) },
   ]).ended = true;
-  const events = await serve(server, ended, { store: new Failing('ENOSPC', 'ENOSPC') });
+  const events = await serve(server, ended, { store: new Failing(/^outbox/, 'ENOSPC', 'ENOSPC') });
   expect(server.tensorsOf('t').header['return_code']).toBe('OK');
   expect(events.filter(({ type }) => type === 'storage-full')).toHaveLength(1);
 });
 
-test('a broken disk ends the site, and the server is told nothing', async () => {
+test.for([/^outbox/, /executor.own/])('a broken disk ends the site: %s', async (place) => {
   const server = new FakeServer();
   server.addJob('j', { executors: [ADD] }, [{ id: 't', name: 'train', model: encode(numbers(1)) }]);
-  const store = new Failing('EIO');
+  const store = new Failing(place, 'EIO');
   await expect(serve(server, ended, { store })).rejects.toThrow("the site's storage failed: EIO");
   expect(server.count('PUT', /result/)).toBe(0);
+});
+
+test('a model that can’t be cached costs no task', async () => {
+  const server = new FakeServer();
+  server.addJob('j', { executors: [ADD] }, [
+    { id: 't', name: 'train', model: encode(numbers(1)) },
+  ]).ended = true;
+  await serve(server, ended, { store: new Failing(/models/, 'ENOSPC') });
+  expect(server.tensorsOf('t').header['return_code']).toBe('OK');
 });
 
 const zeros = (count: number): Tensors =>

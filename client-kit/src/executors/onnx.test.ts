@@ -4,7 +4,7 @@ import type { Manifest } from '../../../core/tensors/manifest.ts';
 import { encode } from '../../../core/tensors/safetensors.ts';
 import type { Tensors } from '../../../core/tensors/tensor.ts';
 import { digits, programsFor } from '../../tests/digits.ts';
-import { FakeServer } from '../../tests/fake-server.ts';
+import { digestOfBytes, FakeServer } from '../../tests/fake-server.ts';
 import type { FakeTask } from '../../tests/fake-server.ts';
 import type { Dataset } from '../dataset.ts';
 import type { SiteEvent } from '../event.ts';
@@ -99,6 +99,10 @@ interface Header {
 }
 const resultOf = (server: FakeServer, task: string): { tensors: Tensors; header: Header } =>
   server.tensorsOf(task) as unknown as { tensors: Tensors; header: Header };
+
+/** Of a result's tensors: where they differ, a list of a hundred thousand differences tells nobody anything. */
+const digestAt = (server: FakeServer, task: string): string =>
+  digestOfBytes(encode(resultOf(server, task).tensors));
 
 const accuracy = ({ metrics }: Header): number =>
   (metrics?.['accuracy']?.sum ?? NaN) / (metrics?.['accuracy']?.count ?? NaN);
@@ -297,7 +301,7 @@ test('the optimizer’s state stays in its workflow, and so does the best model'
     name: 'train',
     workflow,
     round: n,
-    model: n === 0 ? MODEL : encode(programs.parameters),
+    model: workflow === 'a' ? MODEL : encode(spoiled(programs.parameters)),
   });
   const args = { optimizerState: 'keep', epochs: 2 };
   const best = { name: 'best' };
@@ -307,15 +311,15 @@ test('the optimizer’s state stays in its workflow, and so does the best model'
     tasks: [
       round('a', 0),
       round('a', 1),
-      // One step from the start: worse than what the first workflow made, and yet the best of its own.
+      // Worse than what the first workflow made, and yet the best of its own.
       round('b', 0),
       { id: 'own', name: 'submit_model', workflow: 'eval', data: best, paramsType: 'FULL' },
     ],
   });
   const alone = new FakeServer();
   await serve(alone, { args, tasks: [round('b', 0)] });
-  expect(both.results.get('b0')?.body).toEqual(alone.results.get('b0')?.body);
-  expect(encode(resultOf(both, 'own').tensors)).toEqual(encode(resultOf(both, 'b0').tensors));
+  expect(digestAt(both, 'b0')).toBe(digestAt(alone, 'b0'));
+  expect(digestAt(both, 'own')).toBe(digestAt(both, 'b0'));
 });
 
 test('what one executor trains on, another doesn’t validate on', async () => {
@@ -355,9 +359,8 @@ test('the task’s explicit wish comes before the executor’s', async () => {
       { id: 'either', name: 'submit_model', data: {}, paramsType: 'FULL' },
     ],
   });
-  const bodyOf = (id: string): Uint8Array => encode(resultOf(server, id).tensors);
-  expect(bodyOf('last')).toEqual(bodyOf('bad'));
-  expect(bodyOf('either')).toEqual(bodyOf('good'));
+  expect(digestAt(server, 'last')).toBe(digestAt(server, 'bad'));
+  expect(digestAt(server, 'either')).toBe(digestAt(server, 'good'));
 });
 
 test('submit_model gives the best by the site’s validation split where that is asked', async () => {
