@@ -74,7 +74,8 @@ const HEAD_SLACK = 4096;
 const endedAs = (why: Ended): Result<Received, Fault> =>
   why === 'over'
     ? ok({ kind: 'over' })
-    : err({ reason: 'conflict', detail: 'newer requests send this result' });
+    : // Asked again, it is a duplicate of the one that won, or the newest itself.
+      err({ reason: 'unavailable', detail: 'newer requests send this result', retryAfter: 1 });
 
 /** Results on their way from the socket to the rows: what is read, checked and held in memory meanwhile. */
 export class ResultIntake {

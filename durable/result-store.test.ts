@@ -640,7 +640,7 @@ test('of more uploads of one result than LIMITS.uploadsPerResult, the oldest end
     const files = Array.from({ length: LIMITS.uploadsPerResult + 1 }, () => file);
     const [oldest, ...others] = await underWay(room, digest, files, 'a');
     await oldest?.finish();
-    expect(await oldest?.received).toMatchObject({ error: { reason: 'conflict' } });
+    expect(await oldest?.received).toMatchObject({ error: { reason: 'unavailable' } });
     for (const { finish, received } of others) {
       await finish();
       expect(await received).toMatchObject({ value: { kind: 'staged' } });

@@ -65,8 +65,8 @@ export const LIMITS = {
   partBytes: 64 * MiB,
   /** Headers and rows of all uploads that one object reads at once; more wait their turn. The process takes thrice that. */
   uploadBufferBytes: 12 * MiB,
-  /** Uploads of one result by one site at once: after a broken connection, its ghost and the next try. */
-  uploadsPerResult: 2,
+  /** Uploads of one result by one site at once: the ghosts of broken connections, and the next try. */
+  uploadsPerResult: 4,
   /** Rows of all downloads that one object has in memory; more of them wait their turn. */
   downloadBufferBytes: 16 * MiB,
   /** A download whose reader takes no MiB for this long is ended: others wait for its memory. It can go on by Range. */
