@@ -24,13 +24,13 @@ export const takeSums = (
   rows: ChunkRows,
   run: number,
   pieces: readonly Piece[],
-  { bytes }: NonNullable<Aggregator['batches']>,
+  batches: NonNullable<Aggregator['batches']>,
 ): Sums => {
   const all = rows.read(run, 0, rows.size(run));
   let at = 0;
   const sums = pieces.map(({ spans: [{ entry }], begin, end }) => {
     const from = at;
-    at += bytes((end - begin) / DTYPES[entry.dtype].bytes);
+    at += batches.bytes((end - begin) / DTYPES[entry.dtype].bytes);
     return all.slice(from, at);
   });
   free(all);

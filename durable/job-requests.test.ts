@@ -14,7 +14,12 @@ const part = {
 };
 
 /** A result, whole or as a part, of which all but the last byte is sent until it is told to end. */
-const slowly = async (job: TestJob, name: string, task: string, headers: HeadersInit) => {
+const slowly = async (
+  job: TestJob,
+  name: string,
+  task: string,
+  headers: Record<string, string>,
+) => {
   const { readable, writable } = new FixedLengthStream(file.length);
   const answer = job.fetch(`/tasks/${task}/result`, site(name), {
     method: 'PUT',
