@@ -15,14 +15,26 @@ export interface Content {
   readonly type?: string;
 }
 
+const dial = (port: number): Promise<Socket> =>
+  new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('error', reject);
+    socket.once('connect', () => {
+      socket.off('error', reject);
+      resolve(socket);
+    });
+  });
+
 const END_OF_HEAD = Buffer.from('\r\n\r\n');
 
 /**
- * One HTTP/1.1 connection that takes one request at a time. It does next to nothing, so that thousands of them in one
- * process measure the server and not the client: node:http takes several times as long for an answer.
+ * One HTTP/1.1 connection that takes one request at a time, and is made again where the server has closed it because it
+ * was idle. It does next to nothing, so that thousands of them in one process measure the server and not the client:
+ * node:http takes several times as long for an answer.
  */
 export class Connection {
-  readonly #socket: Socket;
+  readonly #port: number;
+  #socket: Socket;
   #settle: { resolve(answer: Answer): void; reject(error: Error): void } | null = null;
   #head: Buffer = Buffer.alloc(0);
   #status = 0;
@@ -30,28 +42,19 @@ export class Connection {
   #left: number | null = null;
   #body: Buffer[] = [];
 
-  private constructor(socket: Socket) {
-    this.#socket = socket;
-    socket.setNoDelay(true);
-    socket.on('data', (bytes) => this.#read(bytes));
-    socket.on('error', (error) => this.#fail(error));
-    socket.on('close', () => this.#fail(new Error('the server closed the connection')));
+  private constructor(port: number, socket: Socket) {
+    this.#port = port;
+    this.#socket = this.#listen(socket);
   }
 
-  static open(port: number): Promise<Connection> {
-    return new Promise((resolve, reject) => {
-      const socket = connect(port, '127.0.0.1');
-      socket.once('error', reject);
-      socket.once('connect', () => {
-        socket.off('error', reject);
-        resolve(new Connection(socket));
-      });
-    });
+  static async open(port: number): Promise<Connection> {
+    return new Connection(port, await dial(port));
   }
 
   /** Sends a request and resolves with the answer, whatever its status. Rejects where the connection breaks. */
-  ask(method: string, path: string, { token, body, type }: Content): Promise<Answer> {
+  async ask(method: string, path: string, { token, body, type }: Content): Promise<Answer> {
     if (this.#settle) throw new Error('a request is under way');
+    if (this.#socket.destroyed) this.#socket = this.#listen(await dial(this.#port));
     const content = body ? `content-type: ${type}\r\ncontent-length: ${body.length}\r\n` : '';
     const answer = new Promise<Answer>((resolve, reject) => {
       this.#settle = { resolve, reject };
@@ -61,6 +64,14 @@ export class Connection {
     );
     if (body) this.#socket.write(body);
     return answer;
+  }
+
+  #listen(socket: Socket): Socket {
+    socket.setNoDelay(true);
+    socket.on('data', (bytes) => this.#read(bytes));
+    socket.on('error', (error) => this.#fail(error));
+    socket.on('close', () => this.#fail(new Error('the server closed the connection')));
+    return socket;
   }
 
   close(): void {

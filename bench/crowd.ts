@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pathOf } from '../core/protocol/http.ts';
 import type { JobSpecInput } from '../core/protocol/job.ts';
 import type { Enrolment, SiteGrant } from '../core/protocol/site.ts';
@@ -16,9 +17,9 @@ const AT_ONCE = 100;
 const json = (value: unknown) => ({ body: Buffer.from(JSON.stringify(value)), type: JSON_TYPE });
 
 /** The JSON of an answer. Throws unless the request was a success. */
-function good<T>(answer: Answer): T {
+function good(answer: Answer): unknown {
   if (answer.status >= 300) throw new Error(`status ${answer.status}: ${answer.text()}`);
-  return JSON.parse(answer.text()) as T;
+  return JSON.parse(answer.text());
 }
 
 /** A float32 file of so many bytes of data in four tensors, each element `value`. */
@@ -55,7 +56,7 @@ export class Operator {
     content: { body?: Uint8Array; type?: string } = {},
   ): Promise<T> {
     const { adminToken: token } = this.#server;
-    return good<T>(await this.#connection.ask(method, path, { token, ...content }));
+    return good(await this.#connection.ask(method, path, { token, ...content })) as T;
   }
 
   /** Submits a job on a model that it uploads first. -> the job's id */
@@ -85,7 +86,7 @@ export class Operator {
         const connection = await Connection.open(this.#server.port);
         const content = { token, ...json({ name }) };
         const grant = await connection.ask('POST', pathOf('enrolSite', {}), content);
-        return new Site(connection, good<SiteGrant>(grant).token);
+        return new Site(connection, (good(grant) as SiteGrant).token);
       });
       sites.push(...(await Promise.all(some)));
     }
@@ -95,6 +96,8 @@ export class Operator {
 
 /** A device without a device: it speaks the protocol and trains nothing. */
 export class Site {
+  /** Polls that all sites have sent. */
+  static polls = 0;
   readonly #connection: Connection;
   readonly #token: string;
 
@@ -107,10 +110,12 @@ export class Site {
   async task(job: string): Promise<{ readonly task: Task; readonly at: number } | null> {
     const path = pathOf('pollTask', { id: job, query: { wait: 25 } });
     for (;;) {
+      Site.polls += 1;
       const answer = await this.#connection.ask('GET', path, { token: this.#token });
-      const got = good<PollAnswer>(answer);
+      const got = good(answer) as PollAnswer;
       if (got.status === 'end') return null;
       if (got.status === 'task') return { task: got.task, at: answer.at };
+      await sleep(got.retryAfter * 1000);
     }
   }
 
@@ -128,7 +133,7 @@ export class Site {
   async submit({ resultUrl }: Task, body: Uint8Array): Promise<number> {
     const content = { token: this.#token, body, type: SAFETENSORS };
     const answer = await this.#connection.ask('PUT', resultUrl, content);
-    const { status } = good<{ status: string }>(answer);
+    const { status } = good(answer) as { status: string };
     if (status !== 'accepted') throw new Error(`result: ${status}`);
     return answer.at;
   }

@@ -14,6 +14,8 @@ export interface Server {
   readonly adminToken: string;
   /** Resident memory of the process in MB (2^20 bytes): now, and the most since it started. */
   memory(): Promise<{ readonly rss: number; readonly peak: number }>;
+  /** Milliseconds of processor time that it has used; in steps of 10. */
+  cpu(): Promise<number>;
 }
 
 /** A port that is free now. */
@@ -68,7 +70,13 @@ export async function withServer<T>(use: (server: Server) => Promise<T>): Promis
         Number(new RegExp(`${name}:\\s+(\\d+)`).exec(text)?.[1]) / 1024;
       return { rss: read('VmRSS'), peak: read('VmHWM') };
     };
-    return await use({ port, adminToken, memory });
+    const cpu = async (): Promise<number> => {
+      const text = await readFile(`/proc/${child.pid}/stat`, 'utf8');
+      // Fields after the command, which may hold anything: user and system time are the 12th and 13th.
+      const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+      return (Number(fields[11]) + Number(fields[12])) * 10;
+    };
+    return await use({ port, adminToken, memory, cpu });
   } finally {
     process.off('exit', kill);
     kill();

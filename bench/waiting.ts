@@ -5,14 +5,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import type { Task } from '../core/protocol/task.ts';
-import { type Operator, type Site, tensors, update, withOperator } from './crowd.ts';
+import { type Operator, Site, tensors, update, withOperator } from './crowd.ts';
 import { machine, median, percentile, table } from './machine.ts';
 import { type Server, withServer } from './server.ts';
 
 const { values: options } = parseArgs({
   options: {
     sites: { type: 'string', default: '1000,5000' },
-    rounds: { type: 'string', default: '12' },
+    rounds: { type: 'string', default: '10' },
     full: { type: 'string', default: '3' },
   },
 });
@@ -30,6 +30,7 @@ const body = update(BYTES, 0.001);
 
 /** A crowd, and one site more whose results close the rounds. */
 interface Cast {
+  readonly server: Server;
   readonly operator: Operator;
   readonly crowd: readonly Site[];
   readonly closer: Site;
@@ -39,16 +40,26 @@ interface Cast {
 interface Round {
   readonly receipts: readonly number[];
   readonly acknowledged: number;
+  /** Processor time of the server. */
+  readonly cpu: number;
 }
 
-/** Has all polls that were sent arrive and be parked. */
+/** Until all sites wait: none has asked again for longer than the pause after a try-again (or 15 s are over). */
 async function settle(operator: Operator, job: string): Promise<void> {
+  for (let before = -1, tries = 0; before !== Site.polls && tries < 10; tries++) {
+    before = Site.polls;
+    await sleep(1500);
+  }
   await operator.status(job);
-  await sleep(300);
 }
 
 /** The closer's result goes out; the crowd, which waits, gets the next task. */
-async function close(closer: Site, task: Task, waiting: readonly Promise<Given>[]): Promise<Round> {
+async function close(
+  { server, closer }: Cast,
+  task: Task,
+  waiting: readonly Promise<Given>[],
+): Promise<Round> {
+  const before = await server.cpu();
   const start = performance.now();
   const [acknowledged, given] = await Promise.all([
     closer.submit(task, body),
@@ -58,7 +69,7 @@ async function close(closer: Site, task: Task, waiting: readonly Promise<Given>[
     if (!one) throw new Error('the job has ended');
     return one.at - start;
   });
-  return { receipts, acknowledged: acknowledged - start };
+  return { receipts, acknowledged: acknowledged - start, cpu: (await server.cpu()) - before };
 }
 
 const must = (given: Given): Task => {
@@ -70,16 +81,14 @@ const must = (given: Given): Task => {
  * One result closes a round and opens the next: workflows take turns, one for the closer alone and one for anybody that
  * a single result closes.
  */
-async function single(
-  { operator, crowd, closer }: Cast,
-  onParked: () => Promise<void>,
-): Promise<Round[]> {
+async function single(cast: Cast, onParked: () => Promise<void>): Promise<Round[]> {
+  const { operator, crowd, closer } = cast;
   const turn = (id: string, clients: string[]) => ({
     id,
     use: 'fed-avg',
     args: { rounds: 1, minResponses: 1, clients, selection: 'none' },
   });
-  const workflows = Array.from({ length: ROUNDS }, (_, i) => [
+  const workflows = Array.from({ length: ROUNDS + 1 }, (_, i) => [
     turn(`alone-${i}`, ['closer']),
     turn(`all-${i}`, ['@all']),
   ]).flat();
@@ -90,23 +99,21 @@ async function single(
   );
   const rounds: Round[] = [];
   let waiting = crowd.map((site) => site.task(job));
-  for (let i = 0; i < ROUNDS; i++) {
+  for (let i = 0; i <= ROUNDS; i++) {
     const alone = must(await closer.task(job));
     await settle(operator, job);
     if (i === 0) await onParked();
-    rounds.push(await close(closer, alone, waiting));
+    rounds.push(await close(cast, alone, waiting));
     await closer.submit(must(await closer.task(job)), body);
-    waiting = i + 1 < ROUNDS ? crowd.map((site) => site.task(job)) : [];
+    waiting = i < ROUNDS ? crowd.map((site) => site.task(job)) : [];
   }
-  return rounds;
+  // The first was to warm up.
+  return rounds.slice(1);
 }
 
 /** Every site answers, the closer last. -> the rounds, and results taken a second meanwhile */
-async function full({
-  operator,
-  crowd,
-  closer,
-}: Cast): Promise<{ rounds: Round[]; rates: number[] }> {
+async function full(cast: Cast): Promise<{ rounds: Round[]; rates: number[] }> {
+  const { operator, crowd, closer } = cast;
   const minSites = crowd.length + 1;
   const workflows = [
     { id: 'train', use: 'fed-avg', args: { rounds: FULL_ROUNDS + 1, selection: 'none' } },
@@ -126,7 +133,7 @@ async function full({
     rates.push(crowd.length / ((performance.now() - start) / 1000));
     given = crowd.map((site) => site.task(job));
     await settle(operator, job);
-    rounds.push(await close(closer, last, given));
+    rounds.push(await close(cast, last, given));
   }
   return { rounds, rates };
 }
@@ -139,6 +146,7 @@ const rows: string[][] = [
     'max',
     'p50 of a round',
     'result acknowledged',
+    'server CPU',
     'bar',
   ],
 ];
@@ -155,15 +163,16 @@ function show(what: string, rounds: readonly Round[], bar: string): void {
     ms(Math.max(...all)),
     `${ms(Math.min(...middles))}-${ms(Math.max(...middles))}`,
     ms(median(rounds.map(({ acknowledged }) => acknowledged))),
+    ms(median(rounds.map(({ cpu }) => cpu))),
     bar,
   ]);
 }
 
 async function measure(server: Server, operator: Operator, count: number): Promise<void> {
   const start = performance.now();
-  const names = Array.from({ length: count }, (_, i) => `site-${i}`);
+  const names = Array.from({ length: count - 1 }, (_, i) => `site-${i}`);
   const [closer, ...crowd] = await operator.enrol(['closer', ...names]);
-  const cast = { operator, crowd, closer: closer as Site };
+  const cast = { server, operator, crowd, closer: closer as Site };
   const enrolled = (performance.now() - start) / 1000;
   const before = await server.memory();
   let parked = before;

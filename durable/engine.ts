@@ -1,5 +1,6 @@
 import { isFinished } from '../core/protocol/job-status.ts';
 import { LIMITS } from '../core/protocol/limits.ts';
+import type { Task } from '../core/protocol/task.ts';
 import { WORKFLOWS } from '../core/workflows/registry.ts';
 import { Alarms } from './alarms.ts';
 import { Assignments } from './assignments.ts';
@@ -212,12 +213,14 @@ export class Engine {
   }
 
   #wake({ woken }: Turn, changed: boolean, turned: boolean): void {
-    const wired = new Map<number, ReturnType<typeof wireTask>>();
+    const wired = new Map<number, Task>();
+    const tasks = new Map<string, Task>();
     for (const [site, n] of woken) {
       const task = wired.get(n) ?? wireTask(this.record.read().id, this.tasks.byNumber(n));
       wired.set(n, task);
-      this.waiting.call(site, task);
+      tasks.set(site, task);
     }
+    if (tasks.size > 0) this.#ctx.waitUntil(this.waiting.give(tasks));
     if (turned) this.waiting.callAll();
     if (changed) this.waiting.tell();
   }
