@@ -24,6 +24,9 @@ interface Parts {
   readonly events: EventLog;
 }
 
+/** What follows a round's end comes first: the next task goes out, and its model with it. */
+const SWEEP_AFTER_MS = 1000;
+
 /**
  * From the last reply to the outcome. The turn that closes a task freezes its replies and folds the first slice; the alarm
  * folds the rest; the transaction of the last slice closes the task. What can't be done suspends the job with the replies
@@ -172,7 +175,7 @@ export class FoldDesk {
     const { replies, results, alarms } = this.#parts;
     replies.forgetUploads(task.n);
     results.release(task.id);
-    alarms.sweepAt(now);
+    alarms.sweepAt(now + SWEEP_AFTER_MS);
   }
 }
 
