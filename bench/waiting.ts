@@ -144,7 +144,8 @@ const rows: string[][] = [
     'p50',
     'p99',
     'max',
-    'p50 of a round',
+    "rounds' p50",
+    "rounds' p99",
     'result acknowledged',
     'server CPU',
     'bar',
@@ -154,14 +155,18 @@ const notes: string[] = [];
 
 function show(what: string, rounds: readonly Round[], bar: string): void {
   const all = rounds.flatMap(({ receipts }) => receipts);
-  const middles = rounds.map(({ receipts }) => median(receipts));
   const ms = (value: number): string => value.toFixed(0);
+  const range = (q: number): string => {
+    const each = rounds.map(({ receipts }) => percentile(receipts, q));
+    return `${ms(Math.min(...each))}-${ms(Math.max(...each))}`;
+  };
   rows.push([
     what,
     ms(median(all)),
     ms(percentile(all, 0.99)),
     ms(Math.max(...all)),
-    `${ms(Math.min(...middles))}-${ms(Math.max(...middles))}`,
+    range(0.5),
+    range(0.99),
     ms(median(rounds.map(({ acknowledged }) => acknowledged))),
     ms(median(rounds.map(({ cpu }) => cpu))),
     bar,
