@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdirSync, rmSync } from 'node:fs';
+import { mkdtemp, readFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -56,7 +56,10 @@ export async function withServer<T>(use: (server: Server) => Promise<T>): Promis
       env: { ...process.env, ADMIN_TOKEN: adminToken, TOKEN_KEY: '7'.repeat(64) },
     },
   );
-  const kill = (): boolean => child.kill('SIGKILL');
+  const kill = (): void => {
+    child.kill('SIGKILL');
+    rmSync(data, { recursive: true, force: true });
+  };
   process.once('exit', kill);
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
   try {
@@ -80,6 +83,5 @@ export async function withServer<T>(use: (server: Server) => Promise<T>): Promis
   } finally {
     process.off('exit', kill);
     kill();
-    await rm(data, { recursive: true, force: true });
   }
 }
