@@ -52,7 +52,7 @@ export const programsFor = (
       weightDecay: options.number('weight-decay') ?? 0,
     },
     ...(globs.length > 0 && { trainable: globs }),
-    target: options.flag('portable') ? 'portable' : 'wasm',
+    target: options.flag('portable') ? 'webgpu' : 'wasm',
   });
 };
 

@@ -64,7 +64,7 @@ describe('programs', () => {
   });
 
   test('are free of operators of our own', () => {
-    for (const target of ['wasm', 'portable'] as const) {
+    for (const target of ['wasm', 'webgpu'] as const) {
       const { nodes } = decodeModel(programsOf(lenet(), { target }).train.model);
       expect(nodes.filter(({ domain }) => domain !== '')).toEqual([]);
     }

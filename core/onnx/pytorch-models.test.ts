@@ -37,7 +37,7 @@ const optimizerOf = ({
   ...(nesterov !== undefined && { nesterov }),
 });
 
-const programsOf = (of: ModelVector, target: 'wasm' | 'portable') => {
+const programsOf = (of: ModelVector, target: 'wasm' | 'webgpu') => {
   const result = differentiate(bytesOf(of.model), {
     loss: 'softmax-cross-entropy',
     optimizer: optimizerOf(of.optimizer),
@@ -57,7 +57,7 @@ const expectWeights = (got: Tensors, expected: ModelVector['weights']): void => 
 describe.each(['mlp', 'plain-sgd', 'lenet', 'zoo'])("PyTorch's %s", (name) => {
   const torch = vector(name) as ModelVector;
 
-  test.each(['wasm', 'portable'] as const)('follows the loss curve, %s', async (target) => {
+  test.each(['wasm', 'webgpu'] as const)('follows the loss curve, %s', async (target) => {
     const { train, parameters } = programsOf(torch, target);
     const trainer = await Trainer.start(train, parameters);
     for (const { x, y, loss, correct } of torch.batches) {

@@ -15,12 +15,12 @@ describe('training', () => {
     return { losses, weights: trainer.parameters };
   };
 
-  test('wasm and portable agree, the last batch smaller, down to one example', async () => {
-    const [wasm, portable] = [programsOf(lenet()), programsOf(lenet(), { target: 'portable' })];
+  test('wasm and webgpu agree, the last batch smaller, down to one example', async () => {
+    const [wasm, webgpu] = [programsOf(lenet()), programsOf(lenet(), { target: 'webgpu' })];
     const sizes = [8, 8, 5, 1];
     const [a, b] = [
       await steps(wasm.train, wasm, sizes),
-      await steps(portable.train, portable, sizes),
+      await steps(webgpu.train, webgpu, sizes),
     ];
     a.losses.forEach((loss, i) => expect(b.losses[i]).toBeCloseTo(loss, 5));
     for (const [name, tensor] of a.weights)

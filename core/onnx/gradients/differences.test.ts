@@ -120,7 +120,7 @@ const BATCHED =
 describe.each(Object.keys(CASES))('%s', (op) => {
   const cases = CASES[op];
   if (cases === undefined) throw new Error(`no cases for ${op}`);
-  const targets: readonly Target[] = op === 'MaxPool' ? ['wasm', 'portable'] : ['wasm'];
+  const targets: readonly Target[] = op === 'MaxPool' ? ['wasm', 'webgpu'] : ['wasm'];
   test.each(targets)('equals central differences, %s', async (target) => {
     await fc.assert(
       fc.asyncProperty(cases, (of) => check(op, of, target, BATCHED.test(op))),

@@ -22,7 +22,7 @@ const expectClose = (what: string, got: Tensor | undefined, stored: StoredTensor
   expect(by, `${what}: off by ${by} at scale ${scale}`).toBeLessThanOrEqual(1e-5 * scale + 1e-6);
 };
 
-describe.each(['wasm', 'portable'] as const)("PyTorch's autograd, %s", (target) => {
+describe.each(['wasm', 'webgpu'] as const)("PyTorch's autograd, %s", (target) => {
   test.each(ops.map((op, i) => ({ ...op, title: `${op.op} #${i}` })))('$title', async (op) => {
     const graph = decodeModel(bytesOf(op.model));
     const names = op.inputs.map((_, i) => `in${i}`);

@@ -4,5 +4,5 @@ import type { Lowering, Target } from './rule.ts';
 
 /** How each abstract operator is written for each target. */
 export const LOWERINGS: Readonly<Record<string, Readonly<Record<Target, Lowering>>>> = {
-  MaxPoolGrad: { wasm: maxPoolScatter, portable: maxPoolMask },
+  MaxPoolGrad: { wasm: maxPoolScatter, webgpu: maxPoolMask, native: maxPoolScatter },
 };

@@ -2,10 +2,12 @@ import type { Emitter } from '../emitter.ts';
 import type { NodeView } from '../node-view.ts';
 
 /**
- * Where the program will run. `wasm`: ONNX Runtime's CPU kernels, in WebAssembly or native. `portable`: operators that
- * WebGPU runs too (it has no MaxPool with indices), in float arithmetic.
+ * Where a program will run. `wasm`: ONNX Runtime's CPU kernels in WebAssembly. `native`: the same kernels in machine
+ * code. `webgpu`: operators that ONNX Runtime's WebGPU kernels compute, so that nothing goes back to the CPU; every
+ * runtime runs it, in float arithmetic.
  */
-export type Target = 'wasm' | 'portable';
+export const TARGETS = ['wasm', 'webgpu', 'native'] as const;
+export type Target = (typeof TARGETS)[number];
 
-/** Writes an abstract node in operators that the target runs; answers the name of its result. */
+/** Writes a node in operators that the target runs; answers the name of its result. */
 export type Lowering = (n: NodeView, g: Emitter) => string;
