@@ -21,7 +21,8 @@ export const backward = (
   for (const node of nodes.toReversed()) {
     const entry = entryOf(node);
     const view = new GradientView(node, g, needed, grads);
-    if (entry === undefined || !('rule' in entry) || !grads.has(view.out(0))) continue;
+    if (entry === undefined || !('rule' in entry)) continue;
+    if (!node.output.some((name) => grads.has(name))) continue;
     const found = entry.rule(view, g);
     if (found.length < view.arity) view.malformed('its rule does not answer for every input');
     found.forEach((grad, i) => {

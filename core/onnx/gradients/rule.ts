@@ -24,9 +24,14 @@ export class GradientView extends NodeView {
     return this.has(i) && this.#needed.has(this.in(i));
   }
 
-  /** d loss / d output. Rules here are for operators whose first output alone carries a gradient. */
+  /** d loss / d first output, for operators whose first output alone carries a gradient. */
   get grad(): string {
-    return this.#grads.get(this.out(0)) ?? this.malformed('no gradient reached the first output');
+    return this.gradOf(0) ?? this.malformed('no gradient reached the first output');
+  }
+
+  /** d loss / d output `i`; undefined where the loss doesn't depend on it. */
+  gradOf(i: number): string | undefined {
+    return this.#grads.get(this.out(i));
   }
 }
 
@@ -36,14 +41,19 @@ export class GradientView extends NodeView {
  */
 export type Rule = (n: GradientView, g: Emitter) => readonly (string | null)[];
 
+/** Emits the same computation in simpler operators and answers the outputs' names, one for each that the node has. */
+export type Parts = (n: NodeView, g: Emitter) => readonly string[];
+
 /** Why this very node can't be differentiated although its operator can; undefined where it can. */
 export type Unless = (n: NodeView) => string | undefined;
 
-/** How an operator takes part in differentiation. */
-export type Entry =
-  /** Differentiable, for models of these opsets. */
-  | { readonly opset: readonly [number, number]; readonly rule: Rule; readonly unless?: Unless }
+/** How an operator takes part in differentiation, and the opsets of the models in which it does. */
+export type Entry = { readonly opset: readonly [number, number] } & (
+  | { readonly rule: Rule; readonly unless?: Unless }
+  /** Differentiable by way of its parts, which stand in its place before anything else happens. */
+  | { readonly parts: Parts; readonly unless?: Unless }
   /** Nothing flows back, and that is right: the derivative is zero or the output is a count, an index or a shape. */
   | { readonly none: string }
   /** A gradient exists but isn't offered: training through this node is refused, with the reason. */
-  | { readonly forbidden: string };
+  | { readonly forbidden: string }
+);
