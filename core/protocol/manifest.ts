@@ -16,7 +16,7 @@ const Input = v.object({ input: Name, dtype: Dtype, shape: v.array(v.union([Dime
 /** Schema of a program's manifest ({@link Manifest}), for a spec that comes over the wire. */
 export const ManifestSchema: v.GenericSchema<unknown, Manifest> = v.object({
   version: v.literal(1),
-  kind: v.picklist(['train', 'evaluate', 'predict']),
+  kind: v.picklist(['train', 'evaluate', 'predict', 'gradients']),
   parameters: v.array(
     v.object({
       name: Name,
@@ -25,11 +25,42 @@ export const ManifestSchema: v.GenericSchema<unknown, Manifest> = v.object({
       role: v.picklist(['trainable', 'buffer', 'frozen']),
       input: Name,
       output: v.exactOptional(Name),
+      gradient: v.exactOptional(Name),
     }),
   ),
   state: v.array(v.object({ name: Name, dtype: Dtype, shape: Shape, input: Name, output: Name })),
-  inputs: v.object({ x: Input, y: v.exactOptional(Input), lr: v.exactOptional(Input) }),
+  inputs: v.object({
+    x: Input,
+    more: v.exactOptional(v.array(Input)),
+    y: v.exactOptional(Input),
+    lr: v.exactOptional(Input),
+    seed: v.exactOptional(Input),
+    step: v.exactOptional(Input),
+    mu: v.exactOptional(Input),
+  }),
+  terms: v.exactOptional(
+    v.array(
+      v.object({
+        kind: v.picklist(['received', 'control', 'noise']),
+        name: Name,
+        dtype: Dtype,
+        shape: Shape,
+        input: Name,
+      }),
+    ),
+  ),
   metrics: v.array(v.object({ name: Name, output: Name, kind: v.picklist(['sum', 'mean']) })),
+  adapters: v.exactOptional(
+    v.array(
+      v.object({
+        weight: Name,
+        a: Name,
+        b: Name,
+        scale: v.number(),
+        transposed: v.boolean(),
+      }),
+    ),
+  ),
   outputs: v.exactOptional(v.array(Input)),
   optimizer: v.exactOptional(
     v.objectWithRest({ name: v.string() }, v.union([v.string(), v.number(), v.boolean()])),

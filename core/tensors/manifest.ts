@@ -14,6 +14,8 @@ export interface ParameterSpec {
   readonly input: string;
   /** Graph output that holds its new value; absent where the program doesn't change it. */
   readonly output?: string;
+  /** Graph output that holds d loss / d parameter; `gradients` programs only. */
+  readonly gradient?: string;
 }
 
 /** Optimizer state that a train program carries from step to step; starts as zeros. */
@@ -32,6 +34,51 @@ export interface InputSpec {
   readonly shape: readonly (number | string)[];
 }
 
+/**
+ * A tensor of a parameter's shape that a program takes besides the parameter. `received`: the weights as the round began
+ * (FedProx); `control`: the global less the site's control variate (SCAFFOLD); `noise`: added to the sum of clipped
+ * gradients (DP-SGD).
+ */
+export interface TermSpec {
+  readonly kind: 'received' | 'control' | 'noise';
+  /** The parameter that it belongs to. */
+  readonly name: string;
+  readonly dtype: Dtype;
+  readonly shape: readonly number[];
+  readonly input: string;
+}
+
+/** A low-rank change of a weight that the program holds itself: weight + scale * B A. */
+export interface AdapterSpec {
+  /** Name of the frozen weight. */
+  readonly weight: string;
+  /** Parameter of shape [rank, ...inputs of the weight]. */
+  readonly a: string;
+  /** Parameter of shape [outputs of the weight, rank, ...ones]. */
+  readonly b: string;
+  readonly scale: number;
+  /** Whether the weight is stored with its inputs first, [in, out]. */
+  readonly transposed: boolean;
+}
+
+/** The inputs that a program takes per step. All but `x` are there only where the program reads them. */
+export interface ProgramInputs {
+  /** The batch of examples: the model's first input. */
+  readonly x: InputSpec;
+  /** The model's other inputs, in its order. */
+  readonly more?: readonly InputSpec[];
+  /** The truth that the loss compares with; absent in `predict`. */
+  readonly y?: InputSpec;
+  /** Learning rate. */
+  readonly lr?: InputSpec;
+  /** What random masks are drawn from, together with `step`: the same two give the same masks on every target. */
+  readonly seed?: InputSpec;
+  /** Number of this step, from 1. */
+  readonly step?: InputSpec;
+  /** Weight of the proximal term (FedProx). */
+  readonly mu?: InputSpec;
+}
+
 /** What the graph computes besides parameters. Sums, not means, so that they add up over batches and sites. */
 export interface MetricSpec {
   readonly name: string;
@@ -46,12 +93,15 @@ export interface MetricSpec {
  */
 export interface Manifest {
   readonly version: 1;
-  readonly kind: 'train' | 'evaluate' | 'predict';
+  readonly kind: 'train' | 'evaluate' | 'predict' | 'gradients';
   readonly parameters: readonly ParameterSpec[];
   readonly state: readonly StateSpec[];
-  /** The batch of examples (`x`), labels (`y`; absent in `predict`) and scalars (`lr`, train only). */
-  readonly inputs: { readonly x: InputSpec; readonly y?: InputSpec; readonly lr?: InputSpec };
+  readonly inputs: ProgramInputs;
+  /** Inputs that come once per parameter. */
+  readonly terms?: readonly TermSpec[];
   readonly metrics: readonly MetricSpec[];
+  /** Weights that the program holds itself, and how the parameters change them (LoRA). */
+  readonly adapters?: readonly AdapterSpec[];
   /** `predict` only: the graph's own output (logits or probabilities as exported). */
   readonly outputs?: readonly InputSpec[];
   readonly optimizer?: {
