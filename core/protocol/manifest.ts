@@ -17,6 +17,8 @@ const Input = v.object({ input: Name, dtype: Dtype, shape: v.array(v.union([Dime
 export const ManifestSchema: v.GenericSchema<unknown, Manifest> = v.object({
   version: v.literal(1),
   kind: v.picklist(['train', 'evaluate', 'predict', 'gradients']),
+  target: v.exactOptional(v.picklist(['wasm', 'webgpu', 'native'])),
+  loop: v.exactOptional(v.boolean()),
   parameters: v.array(
     v.object({
       name: Name,

@@ -94,6 +94,13 @@ export interface MetricSpec {
 export interface Manifest {
   readonly version: 1;
   readonly kind: 'train' | 'evaluate' | 'predict' | 'gradients';
+  /** The runtime that a train program is written for (a lowering of `core/onnx`). */
+  readonly target?: 'wasm' | 'webgpu' | 'native';
+  /**
+   * One run takes as many steps as it is fed batches: each of `inputs`, and each metric, has one more dimension in front,
+   * the steps.
+   */
+  readonly loop?: boolean;
   readonly parameters: readonly ParameterSpec[];
   readonly state: readonly StateSpec[];
   readonly inputs: ProgramInputs;
