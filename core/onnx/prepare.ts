@@ -3,6 +3,7 @@ import { refuse } from './fault.ts';
 import { OPSETS } from './gradients/registry.ts';
 import { pruned, readsOf } from './graph.ts';
 import type { Graph, ValueType } from './graph.ts';
+import { upgraded } from './upgrades/upgrade.ts';
 
 /** Programs are written in this opset at least: ScatterElements that adds came with 16. */
 export const PROGRAM_OPSET = 17;
@@ -18,8 +19,8 @@ export interface Prepared {
 
 /**
  * Checks what the model as a whole must fulfil, and brings it into shape: only nodes and weights that its outputs depend
- * on, no weight shared by way of Identity, the batch size of its input a symbol, the opset at least 17 (the operators
- * kept their meaning from 13 on).
+ * on, no weight shared by way of Identity, the batch size of its input a symbol, the opset at least 17 (with older forms
+ * of operators rewritten).
  */
 export const prepare = (model: Graph): Prepared => {
   const modelOpset = opsetOf(model);
@@ -28,7 +29,7 @@ export const prepare = (model: Graph): Prepared => {
     refuse({ reason: 'unsupported_opset', opset: modelOpset, expected: `${first} to ${last}` });
   }
   if (model.outputs.length === 0) refuse({ reason: 'malformed_model', detail: 'no outputs' });
-  const unshared = withoutShared(model);
+  const unshared = withoutShared(upgraded(model, modelOpset));
   const nodes = pruned(
     unshared.nodes,
     unshared.outputs.map(({ name }) => name),

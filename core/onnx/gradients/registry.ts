@@ -9,7 +9,7 @@ import type { Entry, Rule, Unless } from './rule.ts';
 import { logSoftmax, softmax } from './softmax.ts';
 
 /** First and last opset of models that this version reads. */
-export const OPSETS = [13, 24] as const;
+export const OPSETS = [9, 24] as const;
 
 /** Differentiable from this opset on. */
 const from = (opset: number, rule: Rule, unless?: Unless): Entry => ({
