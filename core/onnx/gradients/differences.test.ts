@@ -7,10 +7,11 @@ import { Emitter } from '../emitter.ts';
 import { makeNode } from '../graph.ts';
 import type { Graph } from '../graph.ts';
 import { NodeView } from '../node-view.ts';
+import { opsetOf } from '../prepare.ts';
 import { open, seeded, zeros } from '../runtime.suite.ts';
 import { vjp } from '../vjp.suite.ts';
 import { CASES } from './cases.suite.ts';
-import type { Case } from './cases.suite.ts';
+import type { Case } from './cases/case.suite.ts';
 import { GRADIENTS } from './registry.ts';
 
 /** Spacing of the differences. Far above float32's resolution; inputs keep 0.1 away from kinks. */
@@ -19,7 +20,7 @@ const H = 0.04;
 /** A graph of the case's one node; `batch` makes the first dimension of its first input a symbol. */
 const graphOf = (
   op: string,
-  { inputs, wiring, attributes, outputs = 1 }: Case,
+  { inputs, wiring, attributes, outputs = 1, opset = 17 }: Case,
   batch: boolean,
 ): Graph => {
   const constants = new Map<string, Tensor>();
@@ -33,7 +34,7 @@ const graphOf = (
   return {
     name: op,
     irVersion: 8,
-    opsets: new Map([['', 17]]),
+    opsets: new Map([['', opset]]),
     inputs: inputs.map(({ dtype, shape }, i) => ({
       name: `in${i}`,
       dtype,
@@ -59,7 +60,7 @@ const difference = async (f: (by: number) => Promise<number>): Promise<number> =
 
 /** Whether the registry refuses this very node: then there is nothing to compare. */
 const refused = (of: Graph): boolean => {
-  const g = Emitter.of(of, 17);
+  const g = Emitter.of(of, opsetOf(of));
   const [node] = g.nodes;
   const entry = GRADIENTS[node?.opType ?? ''];
   if (node === undefined || entry === undefined || !('rule' in entry)) return false;
@@ -82,7 +83,7 @@ const check = async (op: string, of: Case, target: Target, batch: boolean): Prom
   const feeds: Tensors = new Map(of.inputs.map((tensor, i) => [`in${i}`, tensor]));
   const y = (await forward.run(feeds)).get('out0');
   if (y === undefined) throw new Error('no output');
-  const inferred = Emitter.of(graph, 17).types.get('out0')?.shape;
+  const inferred = Emitter.of(graph, opsetOf(graph)).types.get('out0')?.shape;
   expect(inferred?.map((dim) => valueOf(dim, of.inputs[0]?.shape[0] ?? 1))).toEqual(y.shape);
   const rng = seeded(y.data.length);
   const dy = zeros(y);
