@@ -5,7 +5,7 @@ import { entryOf } from './route.ts';
 import type { Route } from './route.ts';
 
 /**
- * The reverse walk: emits d loss / d value for every value on the route, from that of its end. Invariants:
+ * The reverse walk: emits d loss / d value for every value on the route, from those of its ends (`seeds`). Invariants:
  * 1. Every operator on the route was looked up before the first gradient is emitted (route.ts).
  * 2. Gradients are emitted only for values that a wanted parameter lies behind.
  * 3. A rule answers for each of its inputs; what it answers is summed back to the input's shape here and nowhere else.
@@ -14,10 +14,9 @@ import type { Route } from './route.ts';
 export const backward = (
   g: Emitter,
   { needed, nodes }: Route,
-  target: string,
-  seed: string,
+  seeds: ReadonlyMap<string, string>,
 ): ReadonlyMap<string, string> => {
-  const grads = new Map([[target, seed]]);
+  const grads = new Map(seeds);
   for (const node of nodes.toReversed()) {
     const entry = entryOf(node);
     const view = new GradientView(node, g, needed, grads);

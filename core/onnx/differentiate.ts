@@ -8,10 +8,9 @@ import { refuse, settle } from './fault.ts';
 import type { DifferentiateFault } from './fault.ts';
 import { globMatches } from './glob.ts';
 import type { Graph } from './graph.ts';
-import type { LossName } from './losses/loss.ts';
 import { lossOf } from './losses/registry.ts';
+import type { LossOptions } from './losses/registry.ts';
 import type { Target } from './lowering/rule.ts';
-import { optimizerOf } from './optimizers/registry.ts';
 import type { OptimizerOptions } from './optimizers/registry.ts';
 import { opsetOf, prepare } from './prepare.ts';
 import type { Program } from './program.ts';
@@ -19,7 +18,7 @@ import { evaluateProgram, predictProgram, trainProgram } from './programs.ts';
 import { routeTo } from './route.ts';
 
 export interface DifferentiateOptions {
-  readonly loss: LossName;
+  readonly loss: LossOptions;
   readonly optimizer: OptimizerOptions;
   /** Globs of the parameters to learn; the others are frozen. Default: every float32 initializer behind the loss. */
   readonly trainable?: readonly string[];
@@ -31,7 +30,7 @@ export interface DifferentiateOptions {
 export interface Programs {
   /** parameters, state, x, y, lr -> new parameters, new state, and the metrics of the model as it came in */
   readonly train: Program;
-  /** parameters, x, y -> loss_sum, correct, examples (float32 scalars, summed over the batch) */
+  /** parameters, x, y -> loss_sum, examples and the loss's other sums over the batch (float32 scalars) */
   readonly evaluate: Program;
   /** parameters, x -> the model's own outputs */
   readonly predict: Program;
@@ -54,21 +53,21 @@ export const differentiate = (
 
 const programsOf = (model: Uint8Array, options: DifferentiateOptions): Programs => {
   const { graph, modelOpset } = prepare(decodeModel(model));
-  const judge = lossOf(options.loss);
-  const optimizer = optimizerOf(options.optimizer);
+  const loss = lossOf(options.loss);
   const wanted = trainableOf(graph, options.trainable);
   const g = Emitter.of(graph, opsetOf(graph));
-  const logits = logitsOf(graph, options.loss);
-  const route = routeTo(g, logits, wanted, modelOpset);
-  const loss = judge(g, logits, 'y');
-  if (g.types.get(logits)?.shape[0] !== BATCH) {
+  const judged = loss.judges(graph);
+  const route = routeTo(g, judged, wanted, modelOpset);
+  const nodes = loss.append(g, judged, graph);
+  for (const output of judged) {
+    if (g.types.get(output)?.shape[0] === BATCH) continue;
     refuse({
       reason: 'loss_mismatch',
       expected: 'an output of one row per example; export the model with a dynamic batch size',
-      got: `${logits} ${JSON.stringify(g.types.get(logits)?.shape)}`,
+      got: `${output} ${JSON.stringify(g.types.get(output)?.shape)}`,
     });
   }
-  const grads = backward(g, route, logits, loss.seed);
+  const grads = backward(g, route, nodes.seeds);
   const gradients = new Map(
     [...wanted].flatMap((name): [string, string][] => {
       const grad = grads.get(name);
@@ -78,9 +77,9 @@ const programsOf = (model: Uint8Array, options: DifferentiateOptions): Programs 
   if (gradients.size === 0) {
     refuse({ reason: 'nothing_to_train', detail: 'the loss depends on no trainable parameter' });
   }
-  const frame = { g, graph, loss, gradients };
+  const frame = { g, graph, loss: nodes, gradients };
   return {
-    train: trainProgram(frame, optimizer, options.optimizer, options.target ?? 'wasm'),
+    train: trainProgram(frame, options.optimizer, options.target ?? 'wasm'),
     evaluate: evaluateProgram(frame),
     predict: predictProgram(frame),
     parameters: graph.initializers,
@@ -109,12 +108,4 @@ const trainableOf = (graph: Graph, globs: readonly string[] | undefined): Readon
     });
   }
   return new Set(chosen.filter((name) => graph.initializers.get(name)?.dtype === 'F32'));
-};
-
-/** The value that the loss judges: the first output, or what went into the softmax that made it. */
-const logitsOf = (graph: Graph, loss: LossName): string => {
-  const output = graph.outputs[0]?.name ?? '';
-  const maker = graph.nodes.find((node) => node.output[0] === output);
-  const ends = loss === 'softmax-cross-entropy' && /^(Log)?Softmax$/.test(maker?.opType ?? '');
-  return ends ? (maker?.input[0] ?? output) : output;
 };

@@ -7,7 +7,7 @@ export type { BlockedOperator, DifferentiateFault } from './fault.ts';
 export { forward } from './forward.ts';
 export type { ForwardFault } from './forward.ts';
 export type { Graph } from './graph.ts';
-export type { LossName } from './losses/loss.ts';
+export type { LossName, LossOptions } from './losses/registry.ts';
 export type { Target } from './lowering/rule.ts';
 export { cnn } from './models/cnn.ts';
 export type { CnnOptions } from './models/cnn.ts';

@@ -25,11 +25,12 @@ export const assemble = (
   const nodes = pruned(g.nodes, [...names.keys()]).map((node) => renamed(node, names));
   const reads = new Set(nodes.flatMap(readsOf));
   const manifest = describe(reads);
-  const { x, y, lr } = manifest.inputs;
+  const { x, y, lr, step, mu } = manifest.inputs;
   const inputs = [
     ...manifest.parameters,
     ...manifest.state,
-    ...[x, y, lr].filter((spec) => spec !== undefined),
+    ...[x, y, lr, step, mu].filter((spec) => spec !== undefined),
+    ...(manifest.terms ?? []),
   ].map(({ input, dtype, shape }): Value => ({ name: input, dtype, shape }));
   const model = encodeModel({
     ...base,

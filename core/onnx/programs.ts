@@ -1,13 +1,13 @@
-import type { Manifest, ParameterSpec, StateSpec } from '../tensors/manifest.ts';
-import { allStatic } from './dim.ts';
+import type { Manifest, ParameterSpec } from '../tensors/manifest.ts';
 import type { Emitter } from './emitter.ts';
 import type { Graph } from './graph.ts';
 import { specOf } from './losses/loss.ts';
 import type { LossNodes } from './losses/loss.ts';
 import { lower } from './lowering/lower.ts';
 import type { Target } from './lowering/rule.ts';
-import type { Optimizer } from './optimizers/optimizer.ts';
+import { describeOptions } from './optimizers/registry.ts';
 import type { OptimizerOptions } from './optimizers/registry.ts';
+import { update } from './optimizers/update.ts';
 import { assemble } from './program.ts';
 import type { Program } from './program.ts';
 
@@ -20,17 +20,24 @@ export interface Frame {
   readonly gradients: ReadonlyMap<string, string>;
 }
 
-const METRICS: Manifest['metrics'] = [
-  { name: 'loss', output: 'loss_sum', kind: 'sum' },
-  { name: 'accuracy', output: 'correct', kind: 'sum' },
-  { name: 'examples', output: 'examples', kind: 'sum' },
+const metricSpecs = ({ metrics, examples }: LossNodes): Manifest['metrics'] => [
+  ...metrics.map(({ name, sum, count }): Manifest['metrics'][number] => ({
+    name,
+    output: sum.output,
+    kind: 'sum',
+    ...(count && { count: count.output }),
+  })),
+  { name: 'examples', output: examples.output, kind: 'sum' },
 ];
 
-const metricValues = ({ sum, correct, examples }: LossNodes): [string, string][] => [
-  ['loss_sum', sum],
-  ['correct', correct],
-  ['examples', examples],
-];
+const metricValues = ({ metrics, examples }: LossNodes): [string, string][] =>
+  [...metrics.flatMap(({ sum, count }) => (count ? [sum, count] : [sum])), examples].map(
+    ({ output, value }) => [output, value],
+  );
+
+/** The labels, where the loss has any. */
+const labelsOf = ({ labels: [y] }: LossNodes): Pick<Manifest['inputs'], 'y'> =>
+  y === undefined ? {} : { y: specOf(y) };
 
 /** The parameters that a program reads, in the model's order. */
 const parameterSpecs = (
@@ -64,8 +71,8 @@ export const evaluateProgram = (frame: Frame): Program =>
     kind: 'evaluate',
     parameters: parameterSpecs(frame, reads, new Map()),
     state: [],
-    inputs: { x: examplesOf(frame), y: specOf(frame.loss.y) },
-    metrics: METRICS,
+    inputs: { x: examplesOf(frame), ...labelsOf(frame.loss) },
+    metrics: metricSpecs(frame.loss),
   }));
 
 export const predictProgram = (frame: Frame): Program => {
@@ -85,50 +92,28 @@ export const predictProgram = (frame: Frame): Program => {
   }));
 };
 
-export const trainProgram = (
-  frame: Frame,
-  optimizer: Optimizer,
-  options: OptimizerOptions,
-  target: Target,
-): Program => {
+export const trainProgram = (frame: Frame, options: OptimizerOptions, target: Target): Program => {
   const { g, graph, loss } = frame;
-  const lr = g.input(g.fresh('lr'), { dtype: 'F32', shape: [] });
-  const outputs = new Map(metricValues(loss));
-  const outputOf = new Map<string, string>();
-  const state: StateSpec[] = [];
-  for (const [parameter, gradient] of frame.gradients) {
-    const type = graph.initializers.get(parameter);
-    if (type === undefined || !allStatic(type.shape)) continue;
-    const slots = Object.fromEntries(
-      optimizer.slots.map((slot) => [slot, g.input(g.fresh(`${slot}/${parameter}`), type)]),
-    );
-    const next = optimizer.step(g, { parameter, gradient, lr, state: slots });
-    const output = g.fresh(`next/${parameter}`);
-    outputOf.set(parameter, output);
-    outputs.set(output, next.parameter);
-    for (const [slot, input] of Object.entries(slots)) {
-      const stateOutput = g.fresh(`next/${slot}/${parameter}`);
-      state.push({
-        name: `${slot}/${parameter}`,
-        dtype: type.dtype,
-        shape: type.shape,
-        input,
-        output: stateOutput,
-      });
-      outputs.set(stateOutput, next.state[slot] ?? input);
-    }
-  }
+  const updated = update(g, frame.gradients, options);
+  const outputOf = new Map(
+    [...updated.next.keys()].map((parameter) => [parameter, g.fresh(`next/${parameter}`)]),
+  );
+  const outputs = new Map([
+    ...metricValues(loss),
+    ...[...updated.next].map(([parameter, value]): [string, string] => [
+      outputOf.get(parameter) ?? '',
+      value,
+    ]),
+    ...updated.state.map(({ spec, next }): [string, string] => [spec.output, next]),
+  ]);
   return assemble(lower(g, target), graph, outputs, (reads) => ({
     version: 1,
     kind: 'train',
     parameters: parameterSpecs(frame, reads, outputOf),
-    state,
-    inputs: {
-      x: examplesOf(frame),
-      y: specOf(loss.y),
-      lr: { input: lr, dtype: 'F32', shape: [] },
-    },
-    metrics: METRICS,
-    optimizer: { ...options },
+    state: updated.state.map(({ spec }) => spec),
+    inputs: { x: examplesOf(frame), ...labelsOf(loss), ...updated.inputs },
+    ...(updated.terms.length > 0 && { terms: updated.terms }),
+    metrics: metricSpecs(loss),
+    optimizer: describeOptions(options),
   }));
 };

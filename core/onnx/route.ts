@@ -17,23 +17,23 @@ export interface Route {
 }
 
 /**
- * The way from the wanted parameters to `target`. Refuses the model if an operator on it has no gradient: all such are
+ * The way from the wanted parameters to `targets`. Refuses the model if an operator on it has no gradient: all such are
  * named together, each with its own way to the loss. Shapes need not be known.
  */
 export const routeTo = (
   g: Emitter,
-  target: string,
+  targets: readonly string[],
   wanted: ReadonlySet<string>,
   opset: number,
 ): Route => {
   const needed = reachable(g, wanted);
-  const nodes = leadingTo(g.nodes, target, needed);
+  const nodes = leadingTo(g.nodes, targets, needed);
   const operators = nodes.flatMap((node): BlockedOperator[] => {
     const why = whyBlocked(new NodeView(node, g), opset);
     const op = node.domain === '' ? node.opType : `${node.domain}.${node.opType}`;
     return why === undefined
       ? []
-      : [{ op, node: labelOf(node), path: pathTo(target, node, nodes), why }];
+      : [{ op, node: labelOf(node), path: pathTo(targets, node, nodes), why }];
   });
   if (operators.length > 0) refuse({ reason: 'blocked_operators', operators });
   return { needed, nodes };
@@ -57,13 +57,13 @@ const reachable = (g: Emitter, wanted: ReadonlySet<string>): ReadonlySet<string>
   return reached;
 };
 
-/** The nodes among `needed` that lead to the target, in order. */
+/** The nodes among `needed` that lead to the ends, in order. */
 const leadingTo = (
   nodes: readonly NodeProto[],
-  target: string,
+  ends: readonly string[],
   needed: ReadonlySet<string>,
 ): readonly NodeProto[] => {
-  const targets = new Set([target]);
+  const targets = new Set(ends);
   const leading: NodeProto[] = [];
   for (const node of nodes.toReversed()) {
     if (!node.output.some((name) => targets.has(name) && needed.has(name))) continue;
@@ -87,16 +87,16 @@ const whyBlocked = (n: NodeView, opset: number): string | undefined => {
   return typed ? entry.unless?.(n) : undefined;
 };
 
-/** The shortest way from a node to the target, as labels; ends in `loss`. */
+/** The shortest way from a node to one of the targets, as labels; ends in `loss`. */
 const pathTo = (
-  target: string,
+  targets: readonly string[],
   start: NodeProto,
   nodes: readonly NodeProto[],
 ): readonly string[] => {
   const queue = [{ node: start, path: [labelOf(start)] }];
   const seen = new Set([start]);
   for (const { node, path } of queue) {
-    if (node.output.includes(target)) return [...path, 'loss'];
+    if (targets.some((target) => node.output.includes(target))) return [...path, 'loss'];
     for (const next of nodes) {
       if (seen.has(next) || !next.input.some((name) => node.output.includes(name))) continue;
       seen.add(next);

@@ -1,6 +1,7 @@
 /** A graph's vector-Jacobian product as an ONNX model: how the tests look at single gradients. */
 import { backward } from './backward.ts';
 import { encodeModel } from './codec.ts';
+import { decomposed } from './decompose.ts';
 import { Emitter } from './emitter.ts';
 import { pruned, readsOf } from './graph.ts';
 import type { Graph, Value } from './graph.ts';
@@ -8,6 +9,7 @@ import { lower } from './lowering/lower.ts';
 import type { Target } from './lowering/rule.ts';
 import { opsetOf, PROGRAM_OPSET } from './prepare.ts';
 import { routeTo } from './route.ts';
+import { upgraded } from './upgrades/upgrade.ts';
 
 export interface Vjp {
   readonly model: Uint8Array;
@@ -18,15 +20,17 @@ export interface Vjp {
 }
 
 /** Inputs of the graph, and `dy` -> y and the gradients of the inputs named in `wanted`. */
-export const vjp = (graph: Graph, wanted: readonly string[], target: Target = 'wasm'): Vjp => {
-  const opset = Math.max(PROGRAM_OPSET, opsetOf(graph));
+export const vjp = (forward: Graph, wanted: readonly string[], target: Target = 'wasm'): Vjp => {
+  const opset = Math.max(PROGRAM_OPSET, opsetOf(forward));
+  const current = { ...upgraded(forward, opsetOf(forward)), opsets: new Map([['', opset]]) };
+  const graph = decomposed(current, new Set(wanted));
   const g = Emitter.of(graph, opset);
   const y = graph.outputs[0]?.name ?? '';
   const type = g.types.get(y);
   if (type === undefined) throw new Error(`the shape of ${y} is not inferred`);
-  const route = routeTo(g, y, new Set(wanted), opsetOf(graph));
+  const route = routeTo(g, [y], new Set(wanted), opsetOf(forward));
   const dy = g.input('dy', type);
-  const grads = backward(g, route, y, dy);
+  const grads = backward(g, route, new Map([[y, dy]]));
   const lowered = lower(g, target);
   const named = new Map(
     [...grads]
@@ -40,7 +44,6 @@ export const vjp = (graph: Graph, wanted: readonly string[], target: Target = 'w
   );
   const model = encodeModel({
     ...graph,
-    opsets: new Map([['', opset]]),
     inputs,
     outputs: [y, ...named.values()].map((name) => ({ name })),
     nodes,

@@ -51,7 +51,14 @@ export const ManifestSchema: v.GenericSchema<unknown, Manifest> = v.object({
       }),
     ),
   ),
-  metrics: v.array(v.object({ name: Name, output: Name, kind: v.picklist(['sum', 'mean']) })),
+  metrics: v.array(
+    v.object({
+      name: Name,
+      output: Name,
+      kind: v.picklist(['sum', 'mean']),
+      count: v.exactOptional(Name),
+    }),
+  ),
   adapters: v.exactOptional(
     v.array(
       v.object({

@@ -85,6 +85,8 @@ export interface MetricSpec {
   readonly output: string;
   /** `sum`: add over batches and divide once by the examples. `mean`: already a mean over the batch. */
   readonly kind: 'sum' | 'mean';
+  /** `sum` only: graph output with what the sum is divided by instead of the examples (labelled pixels, class weights). */
+  readonly count?: string;
 }
 
 /**

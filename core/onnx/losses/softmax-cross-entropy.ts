@@ -1,13 +1,29 @@
 import { isStatic } from '../dim.ts';
+import type { Emitter } from '../emitter.ts';
 import { refuse } from '../fault.ts';
-import type { Loss } from './loss.ts';
+import { firstOutput } from './judged.ts';
+import { sumOf } from './loss.ts';
+import type { Loss, LossNodes, Reduction } from './loss.ts';
+
+export interface SoftmaxCrossEntropyOptions {
+  readonly reduction?: Reduction;
+}
 
 /**
  * Mean over the batch of log(sum e^z) - z[label], from logits z [batch, classes] and int32 labels [batch].
  * Written in primitives: the fused loss operators, and OneHot, fall back to the CPU on WebGPU. The log-sum-exp is taken
  * of z - max z, which never overflows. dz = (softmax(z) - onehot(y)) / batch.
  */
-export const softmaxCrossEntropy: Loss = (g, logits, yName) => {
+export const softmaxCrossEntropy = (options: SoftmaxCrossEntropyOptions): Loss => ({
+  judges: firstOutput('Softmax', 'LogSoftmax'),
+  append: (g, [logits = '']) => append(g, logits, options),
+});
+
+const append = (
+  g: Emitter,
+  logits: string,
+  { reduction = 'mean' }: SoftmaxCrossEntropyOptions,
+): LossNodes => {
   const type = g.types.get(logits);
   const [batch, classes] = type?.shape ?? [];
   if (
@@ -22,7 +38,7 @@ export const softmaxCrossEntropy: Loss = (g, logits, yName) => {
       got: `${logits} ${JSON.stringify(type?.shape ?? 'of unknown shape')}`,
     });
   }
-  const y = { name: g.fresh(yName), dtype: 'I32', shape: [batch] } as const;
+  const y = { name: g.fresh('y'), dtype: 'I32', shape: [batch] } as const;
   g.input(y.name, y);
   const shifted = g.op('Sub', [logits, g.reduce('ReduceMax', logits, [1], 1)]);
   const exps = g.op('Exp', [shifted]);
@@ -39,11 +55,16 @@ export const softmaxCrossEntropy: Loss = (g, logits, yName) => {
   const best = g.op('Cast', [g.op('ArgMax', [logits], { axis: 1, keepdims: 0 })], { to: 6 });
   const hits = g.op('Cast', [g.op('Equal', [best, y.name])], { to: 1 });
   const examples = g.op('Cast', [g.op('Size', [y.name])], { to: 1 });
+  const slope = g.op('Sub', [g.op('Div', [exps, total]), oneHot]);
+  const sum = g.reduce('ReduceSum', losses, [0, 1], 0);
+  const correct = g.reduce('ReduceSum', hits, [0], 0);
   return {
-    y,
-    sum: g.reduce('ReduceSum', losses, [0, 1], 0),
-    correct: g.reduce('ReduceSum', hits, [0], 0),
-    examples,
-    seed: g.op('Div', [g.op('Sub', [g.op('Div', [exps, total]), oneHot]), examples]),
+    labels: [y],
+    metrics: [
+      { name: 'loss', sum: sumOf(g, 'loss_sum', sum) },
+      { name: 'accuracy', sum: sumOf(g, 'correct', correct) },
+    ],
+    examples: sumOf(g, 'examples', examples),
+    seeds: new Map([[logits, reduction === 'sum' ? slope : g.op('Div', [slope, examples])]]),
   };
 };

@@ -5,6 +5,8 @@ export interface Step {
   readonly parameter: string;
   readonly gradient: string;
   readonly lr: string;
+  /** The number of this step, a float32 scalar that counts from 1; asking for it makes it an input of the program. */
+  readonly count: () => string;
   /** The optimizer's memory of this parameter, by slot. */
   readonly state: Readonly<Record<string, string>>;
 }

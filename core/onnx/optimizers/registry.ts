@@ -1,19 +1,48 @@
+import type { Manifest } from '../../tensors/manifest.ts';
 import { refuse } from '../fault.ts';
 import type { Optimizer } from './optimizer.ts';
 import { sgd } from './sgd.ts';
 import type { SgdOptions } from './sgd.ts';
 
-export type OptimizerOptions = SgdOptions;
+/** The options of each update rule. */
+interface Options {
+  readonly sgd: SgdOptions;
+}
 
-/** Update rules by name. */
-const OPTIMIZERS = { sgd } as const;
+export type OptimizerName = keyof Options;
+
+type Named<N extends OptimizerName> = { readonly [K in N]: { readonly name: K } & Options[K] }[N];
+
+export type OptimizerOptions = Named<OptimizerName>;
+
+const OPTIMIZERS: { readonly [N in OptimizerName]: (options: Named<N>) => Optimizer } = { sgd };
+
+const make = <N extends OptimizerName>(options: Named<N>): Optimizer =>
+  OPTIMIZERS[options.name](options);
 
 /** The update rule that the options ask for; refuses a name that isn't registered. */
 export const optimizerOf = (options: OptimizerOptions): Optimizer =>
   Object.hasOwn(OPTIMIZERS, options.name)
-    ? OPTIMIZERS[options.name](options)
+    ? make(options)
     : refuse({
         reason: 'bad_option',
         option: 'optimizer.name',
         detail: `expected one of ${Object.keys(OPTIMIZERS).join(', ')}, got ${options.name}`,
       });
+
+type Described = NonNullable<Manifest['optimizer']>;
+
+/** The options as a manifest records them: nested ones under dotted names. */
+export const describeOptions = ({ name, ...options }: OptimizerOptions): Described => ({
+  name,
+  ...flat('', options),
+});
+
+const flat = (prefix: string, options: object): Omit<Described, 'name'> =>
+  Object.fromEntries(
+    Object.entries(options).flatMap(([key, value]) =>
+      typeof value === 'object' && value !== null
+        ? Object.entries(flat(`${prefix}${key}.`, value))
+        : [[`${prefix}${key}`, value]],
+    ),
+  );

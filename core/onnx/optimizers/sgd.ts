@@ -2,7 +2,6 @@ import { refuse } from '../fault.ts';
 import type { Optimizer } from './optimizer.ts';
 
 export interface SgdOptions {
-  readonly name: 'sgd';
   /** Default 0: plain gradient descent without state. */
   readonly momentum?: number;
   /** L2 penalty: weightDecay * w joins the gradient. Default 0. */
