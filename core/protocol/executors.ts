@@ -22,6 +22,7 @@ export const ONNX_DEFAULTS = {
   validationFraction: 0.1,
   optimizerState: 'reset',
   which: 'last',
+  device: 'auto',
 } as const;
 
 /**
@@ -29,7 +30,9 @@ export const ONNX_DEFAULTS = {
  * site's training split; `steps` (optimizer steps) takes their place where given. `validationFraction` of the
  * examples are held out, the same ones in every round; an executor that only validates holds out what the site's
  * training does. `optimizerState: 'keep'` carries the optimizer's state from round to round of a workflow. `which`: the
- * model that `submit_model` hands in where the task doesn't say. `momentum` only informs: it is in the program.
+ * model that `submit_model` hands in where the task doesn't say. `momentum` only informs: it is in the program. `mu`
+ * weighs FedProx's term where the program has one. `device`: `wasm` and `webgpu` insist; `auto` takes a GPU where there is
+ * one and the train program was written for it.
  */
 export const OnnxArgs = v.strictObject({
   epochs: v.optional(Count, ONNX_DEFAULTS.epochs),
@@ -44,6 +47,8 @@ export const OnnxArgs = v.strictObject({
   ),
   optimizerState: v.optional(v.picklist(['reset', 'keep']), ONNX_DEFAULTS.optimizerState),
   which: v.optional(v.picklist(['last', 'best']), ONNX_DEFAULTS.which),
+  mu: v.optional(v.pipe(v.number(), v.finite('a finite number'), v.minValue(0))),
+  device: v.optional(v.picklist(['auto', 'wasm', 'webgpu']), ONNX_DEFAULTS.device),
 });
 export type OnnxArgs = v.InferOutput<typeof OnnxArgs>;
 

@@ -4,6 +4,7 @@ import { matchesAny } from '../../../core/protocol/glob.ts';
 import type { JobSpec } from '../../../core/protocol/job.ts';
 import { decode, encodeParts } from '../../../core/tensors/safetensors.ts';
 import type { Tensors } from '../../../core/tensors/tensor.ts';
+import { countOf } from '../dataset.ts';
 import type { Dataset } from '../dataset.ts';
 import type { Assignment, Execution, Executor, ExecutorKind, Resources } from '../executor.ts';
 import type { FLModel } from '../fl-model.ts';
@@ -27,7 +28,7 @@ const REPORT_MS = 100;
 
 export interface OnnxOptions {
   readonly ort: OrtSource;
-  /** ONNX Runtime's execution providers, like `['webgpu']`; its own default without them. */
+  /** ONNX Runtime's execution providers, like `['webgpu']`, whatever device a job wants. */
   readonly executionProviders?: readonly string[] | undefined;
 }
 
@@ -84,6 +85,7 @@ class OnnxExecutor implements Executor {
       dataset,
       examples: split.train,
       rng: await rng('shuffle'),
+      seed: Math.floor((await rng('masks'))() * 2 ** 31),
       state: args.optimizerState === 'keep' ? await this.#state(task.workflow) : undefined,
       signal,
       onStep: (step, steps, loss) => {
@@ -160,7 +162,7 @@ class OnnxExecutor implements Executor {
     if (this.#examples) return this.#examples;
     const dataset = await this.#resources.data();
     checkDataset(dataset, spec.data ?? contractOf(manifest));
-    const split = splitOf(dataset.y.length, this.#heldOut(spec), await rng('split', 'job'));
+    const split = splitOf(countOf(dataset), this.#heldOut(spec), await rng('split', 'job'));
     this.#examples = { dataset, split };
     return this.#examples;
   }
@@ -188,8 +190,9 @@ class OnnxExecutor implements Executor {
     if (loaded || !wanted) return loaded;
     const bytes = await this.#resources.blob(wanted.blob, signal);
     const { executionProviders } = this.#options;
+    const where = executionProviders ? { executionProviders } : { device: this.#args.device };
     const ort = await loadOrt(this.#options.ort);
-    const program = await Program.load(ort, bytes, wanted.manifest, executionProviders);
+    const program = await Program.load(ort, bytes, wanted.manifest, where);
     this.#programs.set(name, program);
     return program;
   }

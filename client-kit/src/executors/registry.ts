@@ -12,7 +12,7 @@ export interface ExecutorParts {
    * jobs that use `onnx` are answered with TASK_UNKNOWN.
    */
   readonly ort?: OrtSource | undefined;
-  /** ONNX Runtime's execution providers, like `['webgpu']`. */
+  /** ONNX Runtime's execution providers, like `['webgpu']`, whatever `device` a job wants. */
   readonly executionProviders?: readonly string[] | undefined;
   /** The site's own code, for jobs that use `app`. */
   readonly app?: App | undefined;

@@ -1,49 +1,102 @@
 import { DTYPES } from '../../../../core/tensors/dtype.ts';
 import type { TensorData } from '../../../../core/tensors/dtype.ts';
+import type { InputSpec, Manifest } from '../../../../core/tensors/manifest.ts';
 import { sizeOf } from '../../../../core/tensors/tensor.ts';
-import type { Dataset } from '../../dataset.ts';
+import { truthOf } from '../../dataset.ts';
+import type { Column, Dataset } from '../../dataset.ts';
+import { TaskError } from '../../task-error.ts';
 import { toOrt } from './ort.ts';
-import type { OrtTensor } from './ort.ts';
+import type { Ort, OrtTensor } from './ort.ts';
 import type { Program } from './program.ts';
 
-/** Gathers examples into one pair of arrays that all steps share. */
+/**
+ * Gathers examples into arrays that all steps share. There are two sets of them, used in turn: one is filled while a run
+ * still reads the other.
+ */
 export class Batches {
-  readonly #program: Program;
-  readonly #dataset: Dataset;
-  readonly #x: TensorData;
-  readonly #y: TensorData;
-  readonly #width: number;
+  readonly #columns: readonly (readonly [Gathering, Gathering])[];
+  #turn: 0 | 1 = 0;
 
-  constructor(program: Program, dataset: Dataset, batchSize: number) {
-    const { x, y } = program.manifest.inputs;
-    this.#program = program;
-    this.#dataset = dataset;
-    this.#width = sizeOf(dataset.x.shape.slice(1));
-    this.#x = new DTYPES[x.dtype].array(batchSize * this.#width);
-    this.#y = new DTYPES[y?.dtype ?? 'I32'].array(batchSize);
+  /** `capacity`: the most examples of one run. */
+  constructor({ ort, manifest }: Program, dataset: Dataset, capacity: number) {
+    const gathering = (spec: InputSpec, column: Column) =>
+      new Gathering(ort, spec, column, capacity);
+    this.#columns = columnsOf(manifest, dataset).map(([spec, column]) => [
+      gathering(spec, column),
+      gathering(spec, column),
+    ]);
   }
 
-  /** Feeds for these examples (at most `batchSize`), valid until the next call. */
-  feeds(examples: Uint32Array): Record<string, OrtTensor> {
-    const { ort, manifest } = this.#program;
-    const { x, y } = manifest.inputs;
-    const width = this.#width;
-    const source = this.#dataset.x.data;
-    examples.forEach((example, row) => {
-      // One typed array takes the other's elements, converting where the program's dtype is another than the data's.
-      (this.#x as Float32Array).set(
-        source.subarray(example * width, (example + 1) * width) as Float32Array,
-        row * width,
-      );
-      const label = this.#dataset.y[example] ?? 0;
-      this.#y[row] =
-        this.#y instanceof BigInt64Array ? (BigInt(label) as unknown as number) : label;
-    });
-    const n = examples.length;
-    const shape = [n, ...this.#dataset.x.shape.slice(1)];
-    return {
-      [x.input]: toOrt(ort, x.dtype, shape, this.#x.subarray(0, n * width)),
-      ...(y && { [y.input]: toOrt(ort, y.dtype, [n], this.#y.subarray(0, n)) }),
-    };
+  /** Feeds for these examples, valid until the next call but one; with `steps`, as so many batches of equal size. */
+  feeds(examples: Uint32Array, steps?: number): Record<string, OrtTensor> {
+    this.#turn = this.#turn === 0 ? 1 : 0;
+    return Object.fromEntries(
+      this.#columns.map((column) => column[this.#turn].gather(examples, steps)),
+    );
   }
 }
+
+/** Which column of the data each input takes. Throws TaskError BAD_TASK_DATA where an input has none. */
+const columnsOf = ({ inputs }: Manifest, dataset: Dataset): [InputSpec, Column][] => {
+  const { x, y, more = [] } = inputs;
+  return [
+    [x, dataset.x],
+    ...(y ? [[y, truthOf(dataset)] as [InputSpec, Column]] : []),
+    ...more.map((spec): [InputSpec, Column] => {
+      const column = dataset.more?.[spec.input];
+      if (column) return [spec, column];
+      const expected = `${spec.dtype} [${spec.shape.join(', ')}]`;
+      const errors = [{ path: `more.${spec.input}`, expected, got: 'nothing' }];
+      throw new TaskError('BAD_TASK_DATA', `the model's input '${spec.input}' has no data`, errors);
+    }),
+  ];
+};
+
+/** One input's examples, copied into one array. */
+class Gathering {
+  readonly #ort: Ort;
+  readonly #spec: InputSpec;
+  readonly #column: Column;
+  readonly #shape: readonly number[];
+  readonly #width: number;
+  readonly #into: TensorData;
+
+  constructor(ort: Ort, spec: InputSpec, column: Column, capacity: number) {
+    this.#ort = ort;
+    this.#spec = spec;
+    this.#column = column;
+    this.#shape = column.shape.slice(1);
+    this.#width = sizeOf(this.#shape);
+    this.#into = new DTYPES[spec.dtype].array(capacity * this.#width);
+  }
+
+  gather(examples: Uint32Array, steps?: number): [string, OrtTensor] {
+    const width = this.#width;
+    const source = this.#column.data;
+    const into = this.#into;
+    if (isBig(source) === isBig(into)) {
+      // One typed array takes the other's elements, converting where the program's dtype is another than the data's.
+      const numbers = into as Float32Array;
+      examples.forEach((example, row) => {
+        const at = example * width;
+        numbers.set(source.subarray(at, at + width) as Float32Array, row * width);
+      });
+    } else {
+      const convert = isBig(into) ? BigInt : Number;
+      examples.forEach((example, row) => {
+        for (let i = 0; i < width; i++) {
+          // Of the kind that the array holds, as `convert` was chosen.
+          into[row * width + i] = convert(source[example * width + i] ?? 0) as number;
+        }
+      });
+    }
+    const n = examples.length;
+    const lead = steps === undefined ? [n] : [steps, n / steps];
+    const { input, dtype } = this.#spec;
+    const data = into.subarray(0, n * width);
+    return [input, toOrt(this.#ort, dtype, [...lead, ...this.#shape], data)];
+  }
+}
+
+const isBig = (data: TensorData): boolean =>
+  data instanceof BigInt64Array || data instanceof BigUint64Array;

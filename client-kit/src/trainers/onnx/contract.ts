@@ -43,7 +43,12 @@ const faultOf = ({ x, y }: Dataset, { x: wants, y: labels }: Contract): FieldErr
   if (!allFinite(x.data)) {
     return { path: 'x.data', expected: 'finite numbers', got: 'NaN or infinity' };
   }
-  if (!(y instanceof Int32Array)) return { path: 'y', expected: 'Int32Array', got: nameOf(y) };
+  if (!(y instanceof Int32Array)) {
+    if (labels) return { path: 'y', expected: 'Int32Array', got: nameOf(y) };
+    const { data, shape: truth } = y;
+    if (truth[0] === count && data.length === sizeOf(truth) && allFinite(data)) return undefined;
+    return { path: 'y', expected: `${count} rows of finite numbers`, got: showShape(truth) };
+  }
   if (y.length !== count) return { path: 'y', expected: `${count} labels`, got: `${y.length}` };
   if (labels && y.some((label) => label < 0 || label >= labels.classes)) {
     return { path: 'y', expected: `classes 0 to ${labels.classes - 1}`, got: 'another label' };

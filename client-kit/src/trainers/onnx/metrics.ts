@@ -1,4 +1,5 @@
 import type { Manifest } from '../../../../core/tensors/manifest.ts';
+import type { OrtTensor } from './ort.ts';
 import type { Feeds } from './program.ts';
 
 /** Sums over examples, divided once, by whoever sums last. */
@@ -15,17 +16,19 @@ export class MetricCounter {
     this.#specs = metrics.filter(({ name }) => name !== 'examples');
   }
 
-  /** Adds a batch, and gives its mean loss. */
+  /** Adds a run over so many examples, of one batch or (a loop's) several of equal size, and gives its mean loss. */
   add(outputs: Feeds, examples: number): number {
     this.examples += examples;
-    let loss = 0;
-    for (const { name, output, kind } of this.#specs) {
-      const value = Number((outputs[output]?.data as ArrayLike<number | bigint> | undefined)?.[0]);
+    let loss = NaN;
+    for (const { name, output, kind, count } of this.#specs) {
+      const values = numbersOf(outputs[output]);
+      const each = kind === 'mean' ? examples / values.length : 1;
+      const sum = total(values) * each;
+      const over = count === undefined ? examples : total(numbersOf(outputs[count]));
       const entry = (this.#sums[name] ??= { sum: 0, count: 0 });
-      const sum = kind === 'mean' ? value * examples : value;
       entry.sum += sum;
-      entry.count += examples;
-      if (name === 'loss') loss = sum / examples;
+      entry.count += over;
+      if (name === 'loss') loss = sum / over;
     }
     return loss;
   }
@@ -39,3 +42,8 @@ export class MetricCounter {
     return entry && entry.count > 0 ? entry.sum / entry.count : undefined;
   }
 }
+
+const numbersOf = (tensor: OrtTensor | undefined): readonly number[] =>
+  Array.from((tensor?.data ?? [NaN]) as ArrayLike<number | bigint>, Number);
+
+const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);

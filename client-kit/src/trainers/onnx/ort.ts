@@ -23,6 +23,10 @@ export interface OrtSession {
  * `onnxruntime-node` all have it. The page or program that loads it sets its `env` (wasmPaths, numThreads).
  */
 export interface Ort {
+  readonly env?: {
+    readonly versions?: { readonly node?: string };
+    readonly webgpu?: object;
+  };
   readonly InferenceSession: {
     create(model: Uint8Array, options?: Record<string, unknown>): Promise<OrtSession>;
   };

@@ -4,49 +4,82 @@ import { showShape } from '../../../../core/tensors/layout.ts';
 import { sizeOf } from '../../../../core/tensors/tensor.ts';
 import type { Tensors } from '../../../../core/tensors/tensor.ts';
 import { TaskError } from '../../task-error.ts';
+import { onWebGpu, prefersGpu } from './device.ts';
+import type { Device } from './device.ts';
 import { fromOrt, toOrt } from './ort.ts';
 import type { Ort, OrtSession, OrtTensor } from './ort.ts';
 
 export type Feeds = Readonly<Record<string, OrtTensor>>;
 
+/** Where a program is to run. */
+export interface Where {
+  /** Default `auto`. */
+  readonly device?: Device | undefined;
+  /** ONNX Runtime's execution providers by name, in place of `device`. */
+  readonly executionProviders?: readonly string[] | undefined;
+}
+
+/** What a program hands on from step to step stays on the GPU. */
+const residency = ({ parameters, state }: Manifest): Record<string, 'gpu-buffer'> =>
+  Object.fromEntries(
+    [...parameters, ...state].flatMap(({ output }) =>
+      output === undefined ? [] : [[output, 'gpu-buffer'] as const],
+    ),
+  );
+
 /** An ONNX program that is loaded, and what it takes and gives. */
 export class Program {
   readonly ort: Ort;
   readonly manifest: Manifest;
+  readonly device: Exclude<Device, 'auto'>;
   readonly #session: OrtSession;
 
-  private constructor(ort: Ort, manifest: Manifest, session: OrtSession) {
+  private constructor(
+    ort: Ort,
+    manifest: Manifest,
+    session: OrtSession,
+    device: Exclude<Device, 'auto'>,
+  ) {
     this.ort = ort;
     this.manifest = manifest;
     this.#session = session;
+    this.device = device;
   }
 
   /**
-   * Loads a program. On WebGPU, parameters and state stay on the GPU between steps. Throws TaskError MODEL_UNRECOGNIZED
-   * where ONNX Runtime can't load it.
+   * Loads a program. On WebGPU, parameters and state stay on the GPU between steps. Throws TaskError: TASK_UNSUPPORTED
+   * where the device is to be `webgpu` and can't be, MODEL_UNRECOGNIZED where ONNX Runtime can't load the program.
    */
   static async load(
     ort: Ort,
     bytes: Uint8Array,
     manifest: Manifest,
-    providers?: readonly string[],
+    { device = 'auto', executionProviders }: Where = {},
   ): Promise<Program> {
-    const carried = [...manifest.parameters, ...manifest.state].flatMap(
-      ({ output }) => output ?? [],
-    );
-    const onGpu = providers?.includes('webgpu') ?? false;
-    try {
-      const session = await ort.InferenceSession.create(bytes, {
-        ...(providers && { executionProviders: providers }),
-        ...(onGpu && {
-          preferredOutputLocation: Object.fromEntries(carried.map((name) => [name, 'gpu-buffer'])),
-        }),
-      });
-      return new Program(ort, manifest, session);
-    } catch (cause) {
-      const why = `ONNX Runtime can not load the ${manifest.kind} program`;
-      throw new TaskError('MODEL_UNRECOGNIZED', why, [], { cause });
-    }
+    const load = async (providers: readonly string[]): Promise<Program> => {
+      const onGpu = providers.includes('webgpu');
+      const create = (): Promise<OrtSession> =>
+        ort.InferenceSession.create(bytes, {
+          executionProviders: providers,
+          ...(onGpu && { preferredOutputLocation: residency(manifest) }),
+        });
+      try {
+        const session = await (onGpu ? onWebGpu(ort, create) : create());
+        return new Program(ort, manifest, session, onGpu ? 'webgpu' : 'wasm');
+      } catch (cause) {
+        if (cause instanceof TaskError) throw cause;
+        const why = `ONNX Runtime can not load the ${manifest.kind} program`;
+        throw new TaskError('MODEL_UNRECOGNIZED', why, [], { cause });
+      }
+    };
+    if (executionProviders) return load(executionProviders);
+    if (device === 'webgpu') return load(['webgpu']);
+    if (device === 'wasm' || !(await prefersGpu(manifest))) return load(['cpu']);
+    return load(['webgpu']).catch((error: unknown) => {
+      if (error instanceof TaskError && error.returnCode === 'TASK_UNSUPPORTED')
+        return load(['cpu']);
+      throw error;
+    });
   }
 
   run(feeds: Feeds): Promise<Feeds> {

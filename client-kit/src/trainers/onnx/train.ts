@@ -1,31 +1,37 @@
 import type { Tensors } from '../../../../core/tensors/tensor.ts';
+import { countOf } from '../../dataset.ts';
 import type { Dataset } from '../../dataset.ts';
-import { shuffle } from '../../seed.ts';
+import { rngOf, shuffle } from '../../seed.ts';
 import type { Rng } from '../../seed.ts';
 import { Batches } from './batches.ts';
 import { breathe } from './breathe.ts';
 import { MetricCounter } from './metrics.ts';
-import { toOrt } from './ort.ts';
 import type { OrtTensor } from './ort.ts';
 import type { Feeds, Program } from './program.ts';
+import { StepInputs } from './step-inputs.ts';
+import type { StepOptions } from './step-inputs.ts';
 
-export interface TrainOptions {
+/** Batches that one run of a loop takes at most. */
+const LOOP_STEPS = 16;
+
+export interface TrainOptions extends StepOptions {
   readonly dataset: Dataset;
-  /** Indices of the examples to train on. */
-  readonly examples: Uint32Array;
+  /** Indices of the examples to train on; all of them if absent. */
+  readonly examples?: Uint32Array;
   readonly batchSize: number;
-  readonly lr: number;
   /** Passes over the examples; the last, smaller batch of each counts too. */
   readonly epochs?: number;
   /** Optimizer steps, in place of epochs. */
   readonly steps?: number | undefined;
-  /** Orders the examples, anew for each pass. */
-  readonly rng: Rng;
+  /** Orders the examples, anew for each pass. Default: made of `seed`. */
+  readonly rng?: Rng;
+  /** Steps in one run, where the program is a loop. */
+  readonly stepsPerRun?: number;
   /** The optimizer's state from an earlier call; zeros without it. */
   readonly state?: Tensors | undefined;
-  readonly signal?: AbortSignal;
-  /** After each step. `loss` is the batch's mean. */
-  readonly onStep?: (step: number, steps: number, loss: number) => void;
+  readonly signal?: AbortSignal | undefined;
+  /** After each run, of one step or a loop's. `loss` is the mean over its batches. */
+  readonly onStep?: ((step: number, steps: number, loss: number) => void) | undefined;
 }
 
 export interface Trained {
@@ -38,52 +44,99 @@ export interface Trained {
   readonly metrics: MetricCounter;
 }
 
+/** One run: these examples, from this step on. */
+interface Run {
+  readonly step: number;
+  readonly examples: Uint32Array;
+  /** Batches of equal size that the examples are; undefined where the program is no loop. */
+  readonly batches: number | undefined;
+}
+
 /**
- * Trains a model with a `train` program. What a step gives is what the next one takes: parameters are never copied in
- * between, and on a GPU they stay there. Rejects with the signal's reason between steps.
+ * Trains a model with a `train` program. What a run gives is what the next one takes: parameters are never copied in
+ * between, and on a GPU they stay there and are fetched once, at the end. The next batch is gathered while a run is under
+ * way. Rejects with the signal's reason between runs. On WASM with one thread the same options give the same bytes.
  */
 export const train = async (
   program: Program,
   model: Tensors,
   options: TrainOptions,
 ): Promise<Trained> => {
-  const { dataset, examples, batchSize, epochs = 1, rng, signal, onStep } = options;
-  const { manifest, ort } = program;
-  const perEpoch = Math.ceil(examples.length / batchSize);
-  const steps = examples.length === 0 ? 0 : (options.steps ?? epochs * perEpoch);
+  const { dataset, signal, onStep } = options;
+  const { manifest } = program;
+  const rng = options.rng ?? (await rngOf(purposeOf(options.seed ?? 0)));
+  const { steps, runs, capacity } = planOf(manifest.loop === true, options, rng);
+  const inputs = new StepInputs(program, steps, options);
+  const batches = new Batches(program, dataset, capacity);
+  const feedsOf = ({ step, examples, batches: some }: Run): Record<string, OrtTensor> => ({
+    ...inputs.feeds(step, some),
+    ...batches.feeds(examples, some),
+  });
   const carried = [...manifest.parameters, ...manifest.state];
   const current: Record<string, OrtTensor> = {
     ...program.parameters(model),
     ...program.state(options.state),
   };
-  const { lr } = manifest.inputs;
-  const rate = lr ? { [lr.input]: toOrt(ort, 'F32', [], Float32Array.of(options.lr)) } : {};
+  const lasting = inputs.lasting(model);
   const metrics = new MetricCounter(manifest);
-  const batches = new Batches(program, dataset, Math.min(batchSize, examples.length));
-  const order = examples.slice();
-  for (let step = 0; step < steps; step++) {
-    await breathe();
-    signal?.throwIfAborted();
-    const at = (step % perEpoch) * batchSize;
-    if (at === 0) shuffle(order, rng);
-    const batch = order.subarray(at, at + batchSize);
-    const outputs = await program.run({ ...current, ...rate, ...batches.feeds(batch) });
-    for (const { input, output } of carried) {
-      const next = output === undefined ? undefined : outputs[output];
-      if (next) replace(current, input, next);
+  try {
+    let run = runs.next();
+    let feeds = run.done ? {} : feedsOf(run.value);
+    while (!run.done) {
+      await breathe();
+      signal?.throwIfAborted();
+      const running = program.run({ ...lasting, ...current, ...feeds });
+      const { examples, step, batches: some = 1 } = run.value;
+      const count = examples.length;
+      run = runs.next();
+      if (!run.done) feeds = feedsOf(run.value);
+      const outputs = await running;
+      for (const { input, output } of carried) {
+        const next = output === undefined ? undefined : outputs[output];
+        if (next) replace(current, input, next);
+      }
+      const loss = metrics.add(outputs, count);
+      onStep?.(step + some, steps, loss);
     }
-    onStep?.(step + 1, steps, metrics.add(outputs, batch.length));
+    const changed = manifest.parameters.filter(({ output }) => output !== undefined);
+    const params = new Map([...model, ...(await program.collect(changed, current))]);
+    return { params, state: await program.collect(manifest.state, current), steps, metrics };
+  } finally {
+    free(current);
   }
-  const params = new Map([
-    ...model,
-    ...(await program.collect(
-      manifest.parameters.filter(({ output }) => output !== undefined),
-      current,
-    )),
-  ]);
-  const state = await program.collect(manifest.state, current);
-  free(current);
-  return { params, state, steps, metrics };
+};
+
+const purposeOf = (seed: number) => ({
+  seed,
+  site: '',
+  workflow: '',
+  round: 0,
+  purpose: 'shuffle',
+});
+
+/** Which examples each run takes. Batches of equal size go into one run of a loop; a smaller last one has its own. */
+const planOf = (
+  loop: boolean,
+  { dataset, examples, batchSize, epochs = 1, steps: wanted, stepsPerRun }: TrainOptions,
+  rng: Rng,
+): { steps: number; runs: Generator<Run, void>; capacity: number } => {
+  const order = examples?.slice() ?? Uint32Array.from({ length: countOf(dataset) }, (_, i) => i);
+  const size = Math.min(batchSize, order.length);
+  const perEpoch = size === 0 ? 0 : Math.ceil(order.length / size);
+  const full = size === 0 ? 0 : Math.floor(order.length / size);
+  const steps = perEpoch === 0 ? 0 : (wanted ?? epochs * perEpoch);
+  const most = loop ? Math.max(1, stepsPerRun ?? LOOP_STEPS) : 1;
+  const runs = function* (): Generator<Run, void> {
+    for (let step = 0; step < steps;) {
+      const at = step % perEpoch;
+      if (at === 0) shuffle(order, rng);
+      const batches = Math.max(1, Math.min(most, full - at, steps - step));
+      const these = order.subarray(at * size, (at + batches) * size);
+      yield { step, examples: these, batches: loop ? batches : undefined };
+      step += batches;
+    }
+  };
+  return { steps, runs: runs(), capacity: most * size };
 };
 
 /** WebGPU buffers are not garbage collected. */
