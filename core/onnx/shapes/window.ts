@@ -37,6 +37,17 @@ export const convTranspose: ShapeRule = (n) => {
   ];
 };
 
+/** (x [N, C, ...], dy [N, M, ...]) -> [M, C/group, ...kernel]. */
+export const convWeightGradient: ShapeRule = (n) => {
+  const channels = n.number(n.shape(0)[1] ?? 1, 'because it counts channels');
+  const shape = [
+    n.shape(1)[1] ?? 1,
+    channels / n.int('group', 1),
+    ...(n.ints('kernel_shape') ?? []),
+  ];
+  return [{ dtype: n.type(0).dtype, shape }];
+};
+
 /** MaxPool and AveragePool; MaxPool's second output, where asked for, is the flat index of each maximum. */
 export const pool: ShapeRule = (n) => {
   const x = n.type(0);
