@@ -1,4 +1,6 @@
 import { refuse } from '../fault.ts';
+import { decayed, descended, scaled } from './arithmetic.ts';
+import { atLeastZero } from './option.ts';
 import type { Optimizer } from './optimizer.ts';
 
 export interface SgdOptions {
@@ -9,15 +11,6 @@ export interface SgdOptions {
   /** Look-ahead momentum. Default false. */
   readonly nesterov?: boolean;
 }
-
-const atLeastZero = (option: string, value: number): number =>
-  Number.isFinite(value) && value >= 0
-    ? value
-    : refuse({
-        reason: 'bad_option',
-        option: `optimizer.${option}`,
-        detail: `expected a number >= 0, got ${value}`,
-      });
 
 /**
  * PyTorch's SGD (torch.optim.SGD, dampening 0): g += wd w; v = m v + g; w -= lr v, or lr (g + m v) with Nesterov.
@@ -32,23 +25,12 @@ export const sgd = (options: SgdOptions): Optimizer => {
   }
   return {
     slots: momentum === 0 ? [] : ['momentum'],
-    step: (g, { parameter, gradient, lr, state }) => {
-      const scaled = (by: number, x: string): string => g.op('Mul', [x, g.scalar(by, x)]);
-      const pull =
-        weightDecay === 0 ? gradient : g.op('Add', [gradient, scaled(weightDecay, parameter)]);
-      const { momentum: before } = state;
-      const velocity =
-        before === undefined ? undefined : g.op('Add', [scaled(momentum, before), pull]);
-      const direction =
-        velocity === undefined
-          ? pull
-          : nesterov
-            ? g.op('Add', [pull, scaled(momentum, velocity)])
-            : velocity;
-      return {
-        parameter: g.op('Sub', [parameter, g.op('Mul', [direction, lr])]),
-        state: velocity === undefined ? {} : { momentum: velocity },
-      };
+    step: (g, { parameter, gradient, lr, state: { momentum: before } }) => {
+      const pull = decayed(g, weightDecay, gradient, parameter);
+      if (before === undefined) return { parameter: descended(g, parameter, lr, pull), state: {} };
+      const velocity = g.op('Add', [scaled(g, momentum, before), pull]);
+      const direction = nesterov ? g.op('Add', [pull, scaled(g, momentum, velocity)]) : velocity;
+      return { parameter: descended(g, parameter, lr, direction), state: { momentum: velocity } };
     },
   };
 };

@@ -1,6 +1,9 @@
+import type { Dtype } from '../../tensors/dtype.ts';
 import type { InputSpec, ProgramInputs, StateSpec, TermSpec } from '../../tensors/manifest.ts';
 import { allStatic } from '../dim.ts';
 import type { Emitter } from '../emitter.ts';
+import { descended } from './arithmetic.ts';
+import { clipped } from './clip.ts';
 import { optimizerOf } from './registry.ts';
 import type { OptimizerOptions } from './registry.ts';
 
@@ -31,24 +34,50 @@ export const update = (
     (inputs[name] ??= { input: g.input(g.fresh(name), SCALAR), ...SCALAR }).input;
   const lr = scalar('lr');
   const count = (): string => step ?? scalar('step');
+  const terms: TermSpec[] = [];
+  const term = (kind: 'received' | 'control', name: string): string => {
+    const { dtype, shape } = typeOf(g, name);
+    const input = g.input(g.fresh(`${kind}/${name}`), { dtype, shape });
+    terms.push({ kind, name, dtype, shape, input });
+    return input;
+  };
+  const pulled = options.proximal
+    ? new Map(
+        [...gradients].map(([name, gradient]) => {
+          const away = g.op('Sub', [name, term('received', name)]);
+          return [name, g.op('Add', [gradient, g.op('Mul', [away, scalar('mu')])])];
+        }),
+      )
+    : gradients;
+  const bounded = options.clip ? clipped(g, pulled, options.clip) : pulled;
   const next = new Map<string, string>();
   const state: Update['state'][number][] = [];
-  for (const [parameter, gradient] of gradients) {
-    const type = g.types.get(parameter);
-    if (type === undefined || !allStatic(type.shape)) continue;
-    const { dtype, shape } = type;
+  for (const [parameter, gradient] of bounded) {
+    const type = typeOf(g, parameter);
     const slots = Object.fromEntries(
       optimizer.slots.map((slot) => [slot, g.input(g.fresh(`${slot}/${parameter}`), type)]),
     );
     const stepped = optimizer.step(g, { parameter, gradient, lr, count, state: slots });
-    next.set(parameter, stepped.parameter);
+    next.set(
+      parameter,
+      options.control
+        ? descended(g, stepped.parameter, lr, term('control', parameter))
+        : stepped.parameter,
+    );
     for (const [slot, input] of Object.entries(slots)) {
       const name = `${slot}/${parameter}`;
-      const spec = { name, dtype, shape, input, output: g.fresh(`next/${name}`) };
+      const spec = { name, ...type, input, output: g.fresh(`next/${name}`) };
       state.push({ spec, next: stepped.state[slot] ?? input });
     }
   }
-  return { next, state, inputs, terms: [] };
+  return { next, state, inputs, terms };
+};
+
+/** A parameter's type: that of an initializer, whose shape is always known. */
+const typeOf = (g: Emitter, name: string): { dtype: Dtype; shape: readonly number[] } => {
+  const type = g.types.get(name);
+  if (type === undefined || !allStatic(type.shape)) throw new Error(`${name} is no parameter`);
+  return { dtype: type.dtype, shape: type.shape };
 };
 
 const SCALAR = { dtype: 'F32', shape: [] } as const;
