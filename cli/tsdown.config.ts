@@ -10,7 +10,7 @@ export default defineConfig({
   clean: true,
   fixedExtension: false,
   deps: {
-    neverBundle: ['onnxruntime-web', 'fast-png', 'fflate', 'jpeg-js'],
+    neverBundle: ['onnxruntime-web', 'fast-png', 'fflate', 'hyparquet', 'jpeg-js'],
     onlyBundle: ['valibot', '@bufbuild/protobuf'],
   },
 });

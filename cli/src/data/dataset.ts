@@ -15,17 +15,22 @@ export interface NdArray {
   readonly shape: readonly number[];
 }
 
-/** Examples and labels: the first dimension of `x` counts examples; `y[i]` is the class of example i, from 0. */
-export interface Examples {
+/** The class of each example, from 0. */
+export type Labels = Int32Array<ArrayBuffer>;
+
+/** Examples and what is true of them: the first dimension of `x` counts them, `y` has a class or a row for each. */
+export interface Examples<Truth = Labels> {
   readonly x: NdArray;
-  readonly y: Int32Array<ArrayBuffer>;
+  readonly y: Truth;
+  /** Further arrays of the file, for models of several inputs. */
+  readonly more?: Readonly<Record<string, NdArray>>;
+  /** Names of the classes where the files give names; class i is `classes[i]`. */
+  readonly classes?: readonly string[];
 }
 
 /** What a reader gives: the examples, and where they came from for the log. */
-export interface Loaded extends Examples {
+export interface Loaded<Truth = Labels> extends Examples<Truth> {
   readonly format: string;
-  /** Names of the classes where the files give names; class i is `classes[i]`. */
-  readonly classes?: readonly string[];
 }
 
 /** A data file that is not what its reader needs; the message begins with the file and names the field. */
@@ -45,7 +50,7 @@ export const toLabels = (
   field: string,
   values: ArrayLike<number | bigint>,
   examples: number,
-): Int32Array<ArrayBuffer> => {
+): Labels => {
   if (values.length !== examples) {
     throw new DataError(file, `${field}: expected ${examples} labels, got ${values.length}`);
   }

@@ -54,7 +54,7 @@ const colours = ({ channels, data }: Image): number => {
 export const readImageFolder = async (
   folder: string,
   classes?: readonly string[],
-): Promise<Examples & { classes?: readonly string[] }> => {
+): Promise<Examples> => {
   const images: Image[] = [];
   const labels: string[] = [];
   const entries = await readdir(folder, { withFileTypes: true });

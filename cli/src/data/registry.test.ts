@@ -3,10 +3,13 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { encode as encodePng } from 'fast-png';
+import { zipSync } from 'fflate';
 import jpeg from 'jpeg-js';
 import { afterEach, expect, test } from 'vitest';
+import { encodeNpy } from './npy.ts';
 import { encodeNpz } from './npz.ts';
-import { readExamples } from './registry.ts';
+
+import { readData, readExamples } from './registry.ts';
 
 let made: string[] = [];
 afterEach(() => {
@@ -81,6 +84,38 @@ test.each([
   await expect(readExamples(folder, options)).rejects.toThrow(message);
 });
 
+// Made by pyarrow 26 of {w: float32, species: text, pixels: list of uint8, n: int64}, two rows; Snappy, GZIP.
+const PARQUET = {
+  snappy:
+    'UEFSMRUEFRAVFEwVBBUAEgAACBwAAMA/AABAwBUAFRIVFiwVBBUQFQYVBhwAAAAJIAIAAAAEAQEDAhUEFRwVIEwVBBUAEgAADjQDAAAAY2F0AwAAAGRvZxUAFRIVFiwVBBUQFQYVBhwAAAAJIAIAAAAEAQEDAhUEFSAVJEwVCBUAEgAAEDwBAAAAAgAAAAMAAAAEAAAAFQAVIBUkLBUIFRAVBhUGHAAAABA8AgAAAAMKAgAAAAgDAgPkABUEFSAVJEwVBBUAEgAAEDwHAAAAAAAAAAgAAAAAAAAAFQAVEhUWLBUEFRAVBhUGHAAAAAkgAgAAAAQBAQMCFQQZfDUAGAZzY2hlbWEVCAAVCCUCGAF3ABUMJQIYB3NwZWNpZXMlAEwcAAAANQIYBnBpeGVscxUCFQZMPAAAADUEGARsaXN0FQIAFQIlAhgHZWxlbWVudCUWTKwTCBIAAAAVBCUCGAFuABYEGRwZTCYAHBUIGTUABhAZGAF3FQIWBBZkFmwmOCYIKSwVBBUAFQIAFQAVEBUCADwpBhkmAAQAAAAmABwVDBk1AAYQGRgHc3BlY2llcxUCFgQWcBZ4JrABJnQpLBUEFQAVAgAVABUQFQIAPBYMGQYZJgAEAAAAJgAcFQIZNQAGEBk4BnBpeGVscwRsaXN0B2VsZW1lbnQVAhYIFoIBFooBJqwCJuwBKSwVBBUAFQIAFQAVEBUCADwpJgQEGUYAAAAIAAAAJgAcFQQZNQAGEBkYAW4VAhYEFnQWfCa2Ayb2AiksFQQVABUCABUAFRAVAgA8KQYZJgAEAAAAFsoDFgQmCBbqAwAoIHBhcnF1ZXQtY3BwLWFycm93IHZlcnNpb24gMjYuMC4xGUwcAAAcAAAcAAAcAAAAoQEAAFBBUjE=',
+  gzip: 'UEFSMRUEFRAVOEwVBBUAEgAAH4sIAAAAAAACA2NgOGDPwOBwAAA/Y6Y8CAAAABUAFRIVOiwVBBUQFQYVBhwAAAAfiwgAAAAAAAIDY2JgYGBhZGRmAgBVpSJBCQAAABUEFRwVQEwVBBUAEgAAH4sIAAAAAAACA2NmYGBITixhBlIp+ekAEBONuw4AAAAVABUSFTosFQQVEBUGFQYcAAAAH4sIAAAAAAACA2NiYGBgYWRkZgIAVaUiQQkAAAAVBBUgFT5MFQgVABIAAB+LCAAAAAAAAgNjZGBgYAJiZiBmAWIA79QFrxAAAAAVABUgFUQsFQgVEBUGFQYcAAAAH4sIAAAAAAACA2NiYGBg5mICkhzMTMxPGAD4jHHDEAAAABUEFSAVNEwVBBUAEgAAH4sIAAAAAAACA2NngAAOKA0AlainwhAAAAAVABUSFTosFQQVEBUGFQYcAAAAH4sIAAAAAAACA2NiYGBgYWRkZgIAVaUiQQkAAAAVBBl8NQAYBnNjaGVtYRUIABUIJQIYAXcAFQwlAhgHc3BlY2llcyUATBwAAAA1AhgGcGl4ZWxzFQIVBkw8AAAANQQYBGxpc3QVAgAVAiUCGAdlbGVtZW50JRZMrBMIEgAAABUEJQIYAW4AFgQZHBlMJgAcFQgZNQAGEBkYAXcVBBYEFmQWtAEmXCYIKSwVBBUAFQIAFQAVEBUCADwpBhkmAAQAAAAmABwVDBk1AAYQGRgHc3BlY2llcxUEFgQWcBa8ASaYAia8ASksFQQVABUCABUAFRAVAgA8FgwZBhkmAAQAAAAmABwVAhk1AAYQGTgGcGl4ZWxzBGxpc3QHZWxlbWVudBUEFggWggEWxAEm0gMm+AIpLBUEFQAVAgAVABUQFQIAPCkmBAQZRgAAAAgAAAAmABwVBBk1AAYQGRgBbhUEFgQWdBawASaMBSa8BCksFQQVABUCABUAFRAVAgA8KQYZJgAEAAAAFsoDFgQmCBbkBQAoIHBhcnF1ZXQtY3BwLWFycm93IHZlcnNpb24gMjYuMC4xGUwcAAAcAAAcAAAcAAAApQEAAFBBUjE=',
+} as const;
+
+test.each(['snappy', 'gzip'] as const)('Parquet as pyarrow writes it, %s', async (codec) => {
+  const folder = folderOf({ 'a.parquet': Buffer.from(PARQUET[codec], 'base64') });
+  const { x, y, classes, format } = await readExamples(folder, { label: 'species' });
+  expect(format).toBe('parquet');
+  expect(x).toEqual({ data: Float32Array.of(1.5, 1, 2, 7, -3, 3, 4, 8), shape: [2, 4] });
+  expect([...y]).toEqual([0, 1]);
+  expect(classes).toEqual(['cat', 'dog']);
+  await expect(readExamples(folder, { label: 'w' })).rejects.toThrow(
+    "row 0, column 'species': expected a number, got 'cat'",
+  );
+});
+
+test('labels that are numbers to be met: several columns, or an array of any shape', async () => {
+  const table = folderOf({ 'a.csv': 'a,b,c\n1,2,3\n4,5,-6.5\n' });
+  const { x, y } = await readData(table, { label: 'b,c', numbers: true });
+  expect(x).toEqual({ data: Float32Array.of(1, 4), shape: [2, 1] });
+  expect(y).toEqual({ data: Float32Array.of(2, 3, 5, -6.5), shape: [2, 2] });
+
+  const mask = { data: Uint8Array.of(1, 0), shape: [2] };
+  const arrays = { x: { data: Float32Array.of(1, 2), shape: [2, 1] }, y: x, mask };
+  const entries = Object.entries(arrays).map(([name, array]) => [`${name}.npy`, encodeNpy(array)]);
+  const npz = folderOf({ 'a.npz': zipSync(Object.fromEntries(entries)) });
+  expect(await readData(npz, { numbers: true })).toMatchObject({ y: x, more: { mask } });
+});
+
 const grey = (value: number): Uint8Array =>
   encodePng({ width: 2, height: 1, channels: 1, depth: 8, data: Uint8Array.of(value, 7) });
 
@@ -120,6 +155,6 @@ test('image folders: whole numbers are classes, a colour image makes three plane
 test('nothing there, and nothing known', async () => {
   await expect(readExamples('/nowhere')).rejects.toThrow('/nowhere: no such file or folder');
   await expect(readExamples(folderOf({}))).rejects.toThrow(
-    'expected data as npz, idx, csv, image folder',
+    'expected data as npz, parquet, idx, csv, image folder',
   );
 });

@@ -1,22 +1,20 @@
 import { parseCsv } from './csv.ts';
-import type { CsvOptions } from './csv.ts';
 import { DataError, toLabels } from './dataset.ts';
-import type { Examples, Loaded } from './dataset.ts';
+import type { Examples, Labels, Loaded, NdArray } from './dataset.ts';
 import { idxRank, isIdx, parseIdx, withChannel } from './idx.ts';
 import { readImageFolder } from './image-folder.ts';
 import { isNpz, parseNpz } from './npz.ts';
+import { isParquet, parseParquet } from './parquet.ts';
 import { contentOf, survey } from './source.ts';
 import type { Source, SourceFile } from './source.ts';
+import type { TableOptions } from './table.ts';
 
 /** A way data lie on disk. */
 interface Format {
   readonly name: string;
   /** Whether the source is of this format, told by content. */
   readonly detects: (source: Source) => boolean;
-  readonly read: (
-    source: Source,
-    options: CsvOptions,
-  ) => Promise<Examples & { classes?: readonly string[] }>;
+  readonly read: (source: Source, options: TableOptions) => Promise<Examples<Labels | NdArray>>;
 }
 
 /** The one file of a kind; several are told apart by a name with `train`. Throws DataError on any other number. */
@@ -47,9 +45,18 @@ const idx: Format = {
 const npz: Format = {
   name: 'npz',
   detects: ({ files }) => files.some(({ head }) => isNpz(head)),
-  async read(source) {
+  async read(source, options) {
     const file = only(source, 'arrays (.npz)', ({ head }) => isNpz(head));
-    return parseNpz(file.path, await contentOf(file));
+    return parseNpz(file.path, await contentOf(file), options);
+  },
+};
+
+const parquet: Format = {
+  name: 'parquet',
+  detects: ({ files }) => files.some(({ head }) => isParquet(head)),
+  async read(source, options) {
+    const file = only(source, 'rows (.parquet)', ({ head }) => isParquet(head));
+    return parseParquet(file.path, await contentOf(file), options);
   },
 };
 
@@ -72,13 +79,16 @@ const images: Format = {
 };
 
 /** Data formats, tried in this order. */
-const FORMATS: readonly Format[] = [npz, idx, csv, images];
+const FORMATS: readonly Format[] = [npz, parquet, idx, csv, images];
 
 /**
- * Reads a data file or folder, whatever its format, told by content and not by name. Throws DataError naming the file
- * and the field that is wrong.
+ * Reads a data file or folder, whatever its format, told by content and not by name. Labels are classes unless the
+ * options ask for `numbers`. Throws DataError naming the file and the field that is wrong.
  */
-export const readExamples = async (path: string, options: CsvOptions = {}): Promise<Loaded> => {
+export const readData = async (
+  path: string,
+  options: TableOptions = {},
+): Promise<Loaded<Labels | NdArray>> => {
   const source = await survey(path);
   const format = FORMATS.find(({ detects }) => detects(source));
   if (!format) {
@@ -88,6 +98,16 @@ export const readExamples = async (path: string, options: CsvOptions = {}): Prom
     throw new DataError(path, `expected data as ${names}; found ${held}`);
   }
   const examples = await format.read(source, options);
-  if (examples.y.length === 0) throw new DataError(path, 'holds no examples');
+  if (examples.x.shape[0] === 0) throw new DataError(path, 'holds no examples');
   return { ...examples, format: format.name };
+};
+
+/** {@link readData} with classes for labels. */
+export const readExamples = async (
+  path: string,
+  options: Omit<TableOptions, 'numbers'> = {},
+): Promise<Loaded> => {
+  const { y, ...loaded } = await readData(path, options);
+  if (y instanceof Int32Array) return { ...loaded, y };
+  throw new DataError(path, 'expected classes for labels');
 };
