@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import type { Tensor } from '../tensors/tensor.ts';
+import type { ExternalData } from './import/external-data.ts';
 import { AttributeProto_AttributeType as Type, AttributeProtoSchema } from './proto/onnx_pb.ts';
 import type { AttributeProto, NodeProto } from './proto/onnx_pb.ts';
 import { fromTensorProto, toTensorProto } from './tensor-proto.ts';
@@ -58,12 +59,12 @@ export const textAttribute = (node: NodeProto, name: string, otherwise: string):
 };
 
 /** The tensor of a Constant node, whichever of its value attributes is used; undefined if it holds another kind. */
-export const constantTensor = (node: NodeProto): Tensor | undefined => {
+export const constantTensor = (node: NodeProto, files?: ExternalData): Tensor | undefined => {
   const attribute = node.attribute[0];
   if (attribute === undefined) return undefined;
   switch (attribute.name) {
     case 'value':
-      return attribute.t && fromTensorProto(attribute.t);
+      return attribute.t && fromTensorProto(attribute.t, files);
     case 'value_float':
       return { dtype: 'F32', shape: [], data: Float32Array.of(attribute.f) };
     case 'value_floats':

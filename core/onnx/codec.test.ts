@@ -96,7 +96,11 @@ test.each<[string, Parameters<typeof create<typeof TensorProtoSchema>>[1], strin
   ['too few bytes', { dataType: 1, rawData: new Uint8Array(4), dims: [2n] }, 'malformed_model'],
   ['too many elements', { dataType: 1, floatData: [1, 2, 3], dims: [2n] }, 'malformed_model'],
   ['strings', { dataType: 8, dims: [1n] }, 'unsupported_model'],
-  ['external data', { dataType: 1, dims: [1n], dataLocation: 1 }, 'unsupported_model'],
+  [
+    'external data that is not given',
+    { dataType: 1, dims: [1n], dataLocation: 1, externalData: [{ key: 'location', value: 'w' }] },
+    'unsupported_model',
+  ],
 ])('refuses %s', (_, init, reason) => {
   const result = settle(() => fromTensorProto(create(TensorProtoSchema, init)));
   expect(result).toMatchObject({ ok: false, error: { reason } });

@@ -8,6 +8,8 @@ import { refuse, settle } from './fault.ts';
 import type { DifferentiateFault } from './fault.ts';
 import { makeNode } from './graph.ts';
 import type { Graph, Output, ValueType } from './graph.ts';
+import type { ExternalData } from './import/external-data.ts';
+import { withoutFunctions } from './import/functions.ts';
 import { ModelProtoSchema, ValueInfoProtoSchema } from './proto/onnx_pb.ts';
 import type { ModelProto, NodeProto, ValueInfoProto } from './proto/onnx_pb.ts';
 import { fromTensorProto, toTensorProto } from './tensor-proto.ts';
@@ -59,27 +61,27 @@ const parse = (bytes: Uint8Array): ModelProto => {
   }
 };
 
-/** Reads an ONNX file. Refuses what isn't one and what this version doesn't read (model-local functions, sparse weights). */
-export const decodeModel = (bytes: Uint8Array): Graph => {
+/**
+ * Reads an ONNX file, and what it keeps in files beside it. Model-local functions are inlined. Refuses what isn't an ONNX
+ * file and what this version doesn't read (sparse weights).
+ */
+export const decodeModel = (bytes: Uint8Array, files?: ExternalData): Graph => {
   const model = parse(bytes);
   const graph = model.graph;
   if (graph === undefined) return refuse({ reason: 'malformed_model', detail: 'no graph' });
-  if (model.functions.length > 0) {
-    return refuse({ reason: 'unsupported_model', detail: 'model-local functions; inline them' });
-  }
   if (graph.sparseInitializer.length > 0) {
     return refuse({ reason: 'unsupported_model', detail: 'sparse initializers' });
   }
   const initializers: Tensors = new Map();
   const constants = new Map<string, Tensor>();
   for (const proto of graph.initializer) {
-    const tensor = fromTensorProto(proto);
+    const tensor = fromTensorProto(proto, files);
     (DTYPES[tensor.dtype].float ? initializers : constants).set(proto.name, tensor);
   }
   const nodes: NodeProto[] = [];
-  for (const node of graph.node) {
+  for (const node of withoutFunctions(model)) {
     if (node.domain === 'ai.onnx') node.domain = '';
-    const constant = node.opType === 'Constant' ? constantTensor(node) : undefined;
+    const constant = node.opType === 'Constant' ? constantTensor(node, files) : undefined;
     if (constant === undefined) nodes.push(node);
     else constants.set(node.output[0] ?? '', constant);
   }
@@ -121,8 +123,10 @@ export const decodeModel = (bytes: Uint8Array): Graph => {
 };
 
 /** {@link decodeModel} for whoever looks into a model without differentiating it. */
-export const readModel = (bytes: Uint8Array): Result<Graph, DifferentiateFault> =>
-  settle(() => decodeModel(bytes));
+export const readModel = (
+  bytes: Uint8Array,
+  files?: ExternalData,
+): Result<Graph, DifferentiateFault> => settle(() => decodeModel(bytes, files));
 
 /** Writes an ONNX file. Constants become Constant nodes, so that reading it again keeps them apart from weights. */
 export const encodeModel = (graph: Graph): Uint8Array => {

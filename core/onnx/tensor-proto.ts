@@ -5,6 +5,8 @@ import { sizeOf } from '../tensors/tensor.ts';
 import type { Tensor } from '../tensors/tensor.ts';
 import { dtypeOf, ELEMENT_TYPES } from './element-type.ts';
 import { refuse } from './fault.ts';
+import { externalBytes } from './import/external-data.ts';
+import type { ExternalData } from './import/external-data.ts';
 import { TensorProto_DataLocation, TensorProtoSchema } from './proto/onnx_pb.ts';
 import type { TensorProto } from './proto/onnx_pb.ts';
 
@@ -16,8 +18,8 @@ const typedField = (proto: TensorProto, dtype: Dtype): readonly (number | bigint
   return dtype === 'U64' || dtype === 'U32' ? proto.uint64Data : proto.int32Data;
 };
 
-/** Copies a TensorProto's elements out of the message, which may alias the decoded bytes. */
-export const fromTensorProto = (proto: TensorProto): Tensor => {
+/** Copies a TensorProto's elements out of the message, which may alias the decoded bytes, or out of a file beside it. */
+export const fromTensorProto = (proto: TensorProto, files?: ExternalData): Tensor => {
   const dtype = dtypeOf(proto.dataType);
   if (dtype === undefined) {
     return refuse({
@@ -25,24 +27,22 @@ export const fromTensorProto = (proto: TensorProto): Tensor => {
       detail: `tensor ${proto.name} has element type ${proto.dataType}`,
     });
   }
-  if (proto.dataLocation === TensorProto_DataLocation.EXTERNAL) {
-    return refuse({
-      reason: 'unsupported_model',
-      detail: `tensor ${proto.name} is in external data; save the model with its weights inside`,
-    });
-  }
   const shape = proto.dims.map(Number);
   const size = sizeOf(shape);
   const { array: TypedArray, bytes } = DTYPES[dtype];
   const data: TensorData = new TypedArray(size);
-  if (proto.rawData.length > 0) {
-    if (proto.rawData.length !== size * bytes) {
+  const raw =
+    proto.dataLocation === TensorProto_DataLocation.EXTERNAL
+      ? externalBytes(proto, files)
+      : proto.rawData;
+  if (raw.length > 0) {
+    if (raw.length !== size * bytes) {
       return refuse({
         reason: 'malformed_model',
-        detail: `tensor ${proto.name} expected ${size * bytes} bytes, got ${proto.rawData.length}`,
+        detail: `tensor ${proto.name} expected ${size * bytes} bytes, got ${raw.length}`,
       });
     }
-    new Uint8Array(data.buffer).set(proto.rawData);
+    new Uint8Array(data.buffer).set(raw);
   } else {
     const values = typedField(proto, dtype);
     if (values.length !== size) {

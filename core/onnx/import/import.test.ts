@@ -1,0 +1,144 @@
+import { create, toBinary } from '@bufbuild/protobuf';
+import { expect, test } from 'vitest';
+import { toAttributeProtos } from '../attribute.ts';
+import { decodeModel, encodeModel, readModel } from '../codec.ts';
+import { makeNode } from '../graph.ts';
+import { AttributeProtoSchema, ModelProtoSchema, TensorProtoSchema } from '../proto/onnx_pb.ts';
+import type { ModelProto } from '../proto/onnx_pb.ts';
+import { f32, open } from '../runtime.suite.ts';
+
+type Init = Parameters<typeof create<typeof ModelProtoSchema>>[1];
+
+const model = (init: Init): ModelProto =>
+  create(ModelProtoSchema, { irVersion: 8n, opsetImport: [{ version: 17n }], ...init });
+
+/** One tensor `w` of two elements, in a file beside the model. */
+const beside = (entries: Record<string, string>): Uint8Array =>
+  toBinary(
+    ModelProtoSchema,
+    model({
+      graph: {
+        initializer: [
+          create(TensorProtoSchema, {
+            name: 'w',
+            dataType: 1,
+            dims: [2n],
+            dataLocation: 1,
+            externalData: Object.entries(entries).map(([key, value]) => ({ key, value })),
+          }),
+        ],
+      },
+    }),
+  );
+
+const file = new Uint8Array(Float32Array.of(9, 1, 2, 9).buffer);
+
+test.each([
+  ['a map of files', new Map([['w.bin', file]])],
+  [
+    'a reader',
+    (name: string, offset: number, length: number | undefined) =>
+      name === 'w.bin' ? file.slice(offset, offset + (length ?? 0)) : undefined,
+  ],
+])('reads external data from %s', (_, files) => {
+  const bytes = beside({ location: 'w.bin', offset: '4', length: '8' });
+  expect(decodeModel(bytes, files).initializers.get('w')).toEqual(f32([2], [1, 2]));
+});
+
+test.each([
+  ['a missing file', { location: 'v.bin' }, 'unsupported_model'],
+  ['a path out of the folder', { location: '../w.bin' }, 'malformed_model'],
+  ['an absolute path', { location: '/etc/passwd' }, 'malformed_model'],
+  ['no path', {}, 'malformed_model'],
+  ['a negative offset', { location: 'w.bin', offset: '-4' }, 'malformed_model'],
+  ['too short a file', { location: 'w.bin', offset: '12', length: '8' }, 'malformed_model'],
+])('refuses external data in %s', (_, entries, reason) => {
+  const read = readModel(beside(entries), new Map([['w.bin', file]]));
+  expect(read).toMatchObject({ ok: false, error: { reason } });
+});
+
+/** out = Twice(LeakyTwice(x)), where the inner function takes its slope from the caller. */
+const functions = (): ModelProto =>
+  model({
+    opsetImport: [{ version: 17n }, { domain: 'f', version: 1n }],
+    functions: [
+      {
+        name: 'Leaky',
+        domain: 'f',
+        input: ['a'],
+        output: ['b'],
+        attribute: ['slope'],
+        opsetImport: [{ version: 17n }],
+        node: [makeNode('LeakyRelu', ['a'], ['b'])],
+      },
+      {
+        name: 'LeakyTwice',
+        domain: 'f',
+        input: ['a'],
+        output: ['c'],
+        opsetImport: [{ version: 17n }, { domain: 'f', version: 1n }],
+        node: [
+          makeNode('Leaky', ['a'], ['b'], { slope: { float: 0.5 } }, 'f'),
+          makeNode('Leaky', ['b'], ['c'], { slope: { float: 0.25 } }, 'f'),
+        ],
+      },
+    ],
+    graph: {
+      name: 'g',
+      input: [
+        {
+          name: 'x',
+          type: {
+            value: { case: 'tensorType', value: { elemType: 1, shape: { dim: [{}] } } },
+          },
+        },
+      ],
+      output: [{ name: 'out' }],
+      node: [
+        makeNode('LeakyTwice', ['x'], ['b'], {}, 'f'),
+        makeNode('LeakyTwice', ['b'], ['out'], {}, 'f'),
+      ],
+    },
+  });
+
+test('inlines functions within functions, with their attributes and names of their own', async () => {
+  const nested = functions();
+  const leaky = nested.functions[0]?.node[0];
+  if (leaky === undefined) throw new Error('no node');
+  leaky.attribute = [
+    create(AttributeProtoSchema, { name: 'alpha', type: 1, refAttrName: 'slope' }),
+  ];
+  const graph = decodeModel(toBinary(ModelProtoSchema, nested));
+  expect(graph.nodes.map(({ opType }) => opType)).toEqual(Array(4).fill('LeakyRelu'));
+  expect(new Set(graph.nodes.flatMap(({ output }) => output)).size).toBe(4);
+  const session = await open(encodeModel(graph));
+  const out = await session.run(new Map([['x', f32([2], [3, -64])]]));
+  expect(out.get('out')).toEqual(f32([2], [3, -1]));
+});
+
+test('refuses a function that calls itself, and one of another opset', () => {
+  const circular = functions();
+  circular.functions[0]?.node.push(makeNode('LeakyTwice', ['b'], ['d'], {}, 'f'));
+  expect(readModel(toBinary(ModelProtoSchema, circular))).toMatchObject({
+    error: { reason: 'malformed_model' },
+  });
+  const other = functions();
+  const [imported] = other.functions[0]?.opsetImport ?? [];
+  if (imported !== undefined) imported.version = 18n;
+  expect(readModel(toBinary(ModelProtoSchema, other))).toMatchObject({
+    error: { reason: 'unsupported_model' },
+  });
+});
+
+test('an attribute that the caller leaves out keeps the default of the operator', () => {
+  const nested = functions();
+  const leaky = nested.functions[0]?.node[0];
+  const caller = nested.functions[1]?.node[0];
+  if (leaky === undefined || caller === undefined) throw new Error('no node');
+  leaky.attribute = [
+    create(AttributeProtoSchema, { name: 'alpha', type: 1, refAttrName: 'slope' }),
+  ];
+  caller.attribute = toAttributeProtos({});
+  const [first] = decodeModel(toBinary(ModelProtoSchema, nested)).nodes;
+  expect(first?.attribute).toEqual([]);
+});
