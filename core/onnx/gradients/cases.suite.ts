@@ -16,6 +16,7 @@ import {
   unary,
 } from './cases/case.suite.ts';
 import type { Case } from './cases/case.suite.ts';
+import { apart, pRelu, perhaps, pow, since } from './cases/elementwise.suite.ts';
 import { gemm, matMul } from './cases/linear.suite.ts';
 import { conv, pool } from './cases/window.suite.ts';
 
@@ -88,20 +89,29 @@ const shuffled = (rank: number): fc.Arbitrary<number[]> =>
 /** One line per operator, as in the registry. */
 export const CASES: Readonly<Record<string, fc.Arbitrary<Case>>> = {
   Abs: unary('apart'),
+  Acos: unary('small'),
+  Acosh: unary('large'),
   Add: nary('any', 'any'),
+  Asin: unary('small'),
+  Asinh: unary(),
+  Atan: unary(),
+  Atanh: unary('small'),
   AveragePool: pool(
     'any',
     fc.constantFrom<Attributes>({}, { count_include_pad: 1 }, { ceil_mode: 1 }),
     false,
   ),
   Cast: unary('any', { to: 11 }),
+  CastLike: unary().map((c) => ({ ...c, wiring: [0, f32([], [1])] })),
+  Celu: perhaps(unary('apart'), { alpha: float(0.75) }),
   Clip: unary('apart').map((c) => ({ ...c, wiring: [0, f32([], [-0.5]), f32([], [0.75])] })),
   Concat: concat,
   Conv: conv,
   Cos: unary(),
+  Cosh: unary(),
   Div: nary('any', 'positive'),
   Dropout: unary().map((c) => ({ ...c, outputs: 2 })),
-  Elu: unary('apart', { alpha: float(0.75) }),
+  Elu: perhaps(unary('apart'), { alpha: float(0.75) }),
   Erf: unary(),
   Exp: unary(),
   Expand: fc.tuple(broadcastable(2), seed).map(([[from = [], to = []], s]) => ({
@@ -113,37 +123,53 @@ export const CASES: Readonly<Record<string, fc.Arbitrary<Case>>> = {
       .tuple(fc.nat(shape.length), seed)
       .map(([axis, s]) => ({ inputs: [filled(shape, s, 'any')], attributes: { axis } })),
   ),
+  Gelu: since(20, perhaps(unary(), { approximate: 'tanh' })),
   Gemm: gemm,
   GlobalAveragePool: fc
     .tuple(shapes(3, 4), seed)
     .map(([shape, s]) => ({ inputs: [filled(shape, s, 'any')] })),
+  HardSigmoid: perhaps(unary('apart'), { alpha: float(0.5), beta: float(0.25) }),
+  HardSwish: unary('apart'),
   Identity: unary(),
-  LeakyRelu: unary('apart', { alpha: float(0.2) }),
+  LeakyRelu: perhaps(unary('apart'), { alpha: float(0.2) }),
   Log: unary('positive'),
   LogSoftmax: onAxis('any'),
   MatMul: matMul,
+  Max: fc.oneof(apart(1), apart(2), apart(3)),
   MaxPool: pool('apart', fc.constantFrom<Attributes>({}, { ceil_mode: 1 }), true),
+  Mean: nary('any', 'any', 'any'),
+  Min: fc.oneof(apart(2), apart(3)),
+  Mish: since(18, unary()),
+  Mod: unary('apart').map((c) => ({ ...c, wiring: [0, f32([], [0.5])], attributes: { fmod: 1 } })),
   Mul: nary('any', 'any'),
   Neg: unary(),
+  PRelu: pRelu,
   Pad: withInts((shape) =>
     fc.array(fc.nat(2), { minLength: 2 * shape.length, maxLength: 2 * shape.length }),
   ),
-  Pow: nary('positive', 'any'),
+  Pow: pow,
   Reciprocal: unary('positive'),
   ReduceMean: reduction(false),
   ReduceSum: reduction(true),
   Relu: unary('apart'),
   Reshape: withInts((shape) => fc.constantFrom([-1], [0, -1], shape.toReversed(), [1, ...shape])),
+  Selu: perhaps(unary('apart'), { alpha: float(1.25), gamma: float(1.5) }),
+  Shrink: perhaps(unary('apart'), { lambd: float(0.75), bias: float(0.25) }),
   Sigmoid: unary(),
   Sin: unary(),
+  Sinh: unary(),
   Slice: slice,
   Softmax: onAxis('any'),
   Softplus: unary(),
+  Softsign: unary('apart'),
   Sqrt: unary('positive'),
   Squeeze: squeezable,
   Sub: nary('any', 'any'),
   Sum: nary('any', 'any', 'any'),
+  Swish: since(24, perhaps(unary(), { alpha: float(1.5) })),
+  Tan: unary('small'),
   Tanh: unary(),
+  ThresholdedRelu: perhaps(unary('apart'), { alpha: float(0.5) }),
   Transpose: shapes(1, 4).chain((shape) =>
     fc
       .tuple(shuffled(shape.length), seed)

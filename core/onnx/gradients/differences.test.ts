@@ -116,7 +116,7 @@ const check = async (op: string, of: Case, target: Target, batch: boolean): Prom
 
 /** Operators whose first dimension may stay a symbol; where inputs broadcast, two unknown sizes can't be told apart. */
 const BATCHED =
-  /^(Abs|Elu|Erf|Exp|Conv|.*Pool|Flatten|.*Relu|.*[sS]oftmax|Reduce.*|Sigmoid|Tanh|Clip|Cast)$/;
+  /^(Abs|A?([cC]os|[sS]in|[tT]an)h?|C?[eE]lu|Erf|Exp|Conv|ConvTranspose|.*Pool|Flatten|Gelu|Hard.*|(Leaky|Thresholded)?Relu|LRN|Mish|.*Normalization|Selu|.*[sS]oftmax|Reduce.*|Shrink|Sigmoid|Soft.*|Swish|Tanh|Clip|Cast)$/;
 
 describe.each(Object.keys(CASES))('%s', (op) => {
   const cases = CASES[op];

@@ -1,5 +1,7 @@
 import { float } from '../attribute.ts';
-import type { Rule } from './rule.ts';
+import { isStatic } from '../dim.ts';
+import type { Emitter } from '../emitter.ts';
+import type { GradientView, Rule } from './rule.ts';
 
 /**
  * Y = alpha A'B' + beta C, where ' is the transpose asked for:
@@ -21,6 +23,7 @@ export const gemm: Rule = (n, g) => {
 
 /** Y = AB over broadcast leading dimensions: dA = dY Bt, dB = At dY. A vector stands as a row (left) or a column (right). */
 export const matMul: Rule = (n, g) => {
+  if (n.rank(0) > 1 && n.rank(1) === 2 && n.shape(1).every(isStatic)) return rowsTimes(n, g);
   const [leftVector, rightVector] = [n.rank(0) === 1, n.rank(1) === 1];
   const a = leftVector ? g.op('Unsqueeze', [n.in(0), g.ints([0])]) : n.in(0);
   const b = rightVector ? g.op('Unsqueeze', [n.in(1), g.ints([1])]) : n.in(1);
@@ -31,17 +34,29 @@ export const matMul: Rule = (n, g) => {
     const order = Array.from({ length: rank }, (_, axis) => axis);
     return g.op('Transpose', [x], { perm: [...order.slice(0, -2), rank - 1, rank - 2] });
   };
-  // Rank 2 on both sides: Gemm takes the transpose as a flag.
-  const matrices = n.rank(0) === 2 && n.rank(1) === 2;
   let da: string | null = null;
   let db: string | null = null;
   if (n.needs(0)) {
-    da = matrices ? g.op('Gemm', [dy, b], { transB: 1 }) : g.op('MatMul', [dy, transposed(b)]);
+    da = g.op('MatMul', [dy, transposed(b)]);
     if (leftVector) da = g.op('Squeeze', [da, g.ints([-2])]);
   }
   if (n.needs(1)) {
-    db = matrices ? g.op('Gemm', [a, dy], { transA: 1 }) : g.op('MatMul', [transposed(a), dy]);
+    db = g.op('MatMul', [transposed(a), dy]);
     if (rightVector) db = g.op('Squeeze', [db, g.ints([-1])]);
   }
   return [da, db];
+};
+
+/** B is one matrix for all rows of A: whatever their layout, Gemm takes them as one matrix, and transposes by a flag. */
+const rowsTimes = (n: GradientView, g: Emitter): readonly (string | null)[] => {
+  const flat = n.rank(0) === 2;
+  const rows = (x: string, columns: number): string =>
+    flat ? x : g.op('Reshape', [x, g.ints([-1, columns])]);
+  const [inner = 0, outer = 0] = n.shape(1).map(Number);
+  const dy = rows(n.grad, outer);
+  const da = (): string => g.op('Gemm', [dy, n.in(1)], { transB: 1 });
+  return [
+    n.needs(0) ? (flat ? da() : g.reshape(da(), n.shape(0), n.in(0))) : null,
+    n.needs(1) ? g.op('Gemm', [rows(n.in(0), inner), dy], { transA: 1 }) : null,
+  ];
 };

@@ -1,12 +1,19 @@
+import * as activation from './activation.ts';
 import * as arrange from './arrangement.ts';
 import { conv } from './convolution.ts';
+import * as cut from './cutting.ts';
 import { drawsMask, dropout } from './dropout.ts';
 import * as each from './elementwise.ts';
+import * as pick from './gathering.ts';
 import { gemm, matMul } from './linear.ts';
 import { averagePool, endsOpen, globalAveragePool, maxPool } from './pooling.ts';
-import { reduceMean, reduceSum } from './reduction.ts';
-import type { Entry, Rule, Unless } from './rule.ts';
+import { pow } from './power.ts';
+import * as reduce from './reduction.ts';
+import { cropsToo, resize } from './resize.ts';
+import { scatterElements } from './scattering.ts';
+import type { Entry, Parts, Rule, Unless } from './rule.ts';
 import { logSoftmax, softmax } from './softmax.ts';
+import * as trig from './trigonometry.ts';
 
 /** First and last opset of models that this version reads. */
 export const OPSETS = [9, 24] as const;
@@ -17,6 +24,12 @@ const from = (opset: number, rule: Rule, unless?: Unless): Entry => ({
   rule,
   ...(unless && { unless }),
 });
+/** Differentiable by way of its parts. */
+const parts = (opset: number, made: Parts, unless?: Unless): Entry => ({
+  opset: [opset, OPSETS[1]],
+  parts: made,
+  ...(unless && { unless }),
+});
 const none = (opset: number, why: string): Entry => ({ opset: [opset, OPSETS[1]], none: why });
 const forbidden = (opset: number, why: string): Entry => ({
   opset: [opset, OPSETS[1]],
@@ -24,6 +37,7 @@ const forbidden = (opset: number, why: string): Entry => ({
 });
 
 const STEPWISE = 'its derivative is zero wherever it has one';
+const INTEGER = 'its inputs are integers';
 const TRUTH = 'its output is a truth value';
 const INDEX = 'its output is an index';
 const SHAPE = 'its output depends on shapes only';
@@ -31,67 +45,124 @@ const SHAPE = 'its output depends on shapes only';
 /** Every operator that may stand between a parameter and the loss. One line per operator. */
 export const GRADIENTS: Readonly<Record<string, Entry>> = {
   Abs: from(9, each.abs),
+  Acos: from(9, trig.acos),
+  Acosh: from(9, trig.acosh),
   Add: from(9, each.add),
   And: none(9, TRUTH),
   ArgMax: none(9, INDEX),
   ArgMin: none(9, INDEX),
+  Asin: from(9, trig.asin),
+  Asinh: from(9, trig.asinh),
+  Atan: from(9, trig.atan),
+  Atanh: from(9, trig.atanh),
   AveragePool: from(9, averagePool, endsOpen),
   BatchNormalization: forbidden(9, 'batch statistics in training are not computed yet'),
+  BitShift: none(11, INTEGER),
+  BitwiseAnd: none(18, INTEGER),
+  BitwiseNot: none(18, INTEGER),
+  BitwiseOr: none(18, INTEGER),
+  BitwiseXor: none(18, INTEGER),
   Cast: from(9, each.cast),
+  CastLike: from(15, each.cast),
   Ceil: none(9, STEPWISE),
+  Celu: from(12, activation.celu),
   Clip: from(9, each.clip),
-  Concat: from(9, arrange.concat),
+  Compress: from(9, pick.compress),
+  Concat: from(9, cut.concat),
   Constant: none(9, 'it has no inputs'),
   ConstantOfShape: none(9, SHAPE),
   Conv: from(9, conv),
-  Cos: from(9, each.cos),
+  Cos: from(9, trig.cos),
+  Cosh: from(9, trig.cosh),
+  CumSum: from(11, arrange.cumSum),
+  DepthToSpace: from(9, arrange.depthToSpace),
   Div: from(9, each.div),
   Dropout: from(9, dropout, drawsMask),
-  Elu: from(9, each.elu),
+  Elu: from(9, activation.elu),
   Equal: none(9, TRUTH),
   Erf: from(9, each.erf),
   Exp: from(9, each.exp),
   Expand: from(9, arrange.expand),
   Flatten: from(9, arrange.rearranged),
   Floor: none(9, STEPWISE),
+  Gather: from(9, pick.gather),
+  GatherElements: from(11, pick.gatherElements),
+  GatherND: from(11, pick.gatherND),
+  Gelu: from(20, activation.gelu),
   Gemm: from(9, gemm),
   GlobalAveragePool: from(9, globalAveragePool),
   Greater: none(9, TRUTH),
   GreaterOrEqual: none(12, TRUTH),
+  HardSigmoid: from(9, activation.hardSigmoid),
+  HardSwish: from(14, activation.hardSwish),
+  Hardmax: none(9, STEPWISE),
   Identity: from(9, each.identity),
-  LeakyRelu: from(9, each.leakyRelu),
+  IsInf: none(10, TRUTH),
+  IsNaN: none(9, TRUTH),
+  LeakyRelu: from(9, activation.leakyRelu),
   Less: none(9, TRUTH),
   LessOrEqual: none(12, TRUTH),
   Log: from(9, each.log),
   LogSoftmax: from(9, logSoftmax),
   MatMul: from(9, matMul),
+  Max: from(9, each.extremum),
   MaxPool: from(9, maxPool, endsOpen),
+  Mean: from(9, each.mean),
+  Min: from(9, each.extremum),
+  Mish: from(18, activation.mish),
+  Mod: from(10, each.mod),
   Mul: from(9, each.mul),
   Neg: from(9, each.neg),
   Not: none(9, TRUTH),
   Or: none(9, TRUTH),
-  Pad: from(9, arrange.pad, arrange.padsOtherwise),
-  Pow: from(9, each.pow),
+  PRelu: from(9, activation.pRelu),
+  Pad: from(9, cut.pad, cut.padsUnknown),
+  Pow: from(9, pow),
   Reciprocal: from(9, each.reciprocal),
-  ReduceMean: from(9, reduceMean),
-  ReduceSum: from(9, reduceSum),
-  Relu: from(9, each.relu),
+  ReduceL1: from(9, reduce.l1, reduce.reducesNothing),
+  ReduceL2: from(9, reduce.l2, reduce.reducesNothing),
+  ReduceLogSum: from(9, reduce.logSum, reduce.reducesNothing),
+  ReduceLogSumExp: from(9, reduce.logSumExp, reduce.reducesNothing),
+  ReduceMax: from(9, reduce.extreme, reduce.reducesNothing),
+  ReduceMean: from(9, reduce.mean),
+  ReduceMin: from(9, reduce.extreme, reduce.reducesNothing),
+  ReduceProd: from(9, reduce.prod, reduce.reducesNothing),
+  ReduceSum: from(9, reduce.sum),
+  ReduceSumSquare: from(9, reduce.sumSquare, reduce.reducesNothing),
+  Relu: from(9, activation.relu),
   Reshape: from(9, arrange.rearranged),
+  Resize: from(10, resize, cropsToo),
+  ReverseSequence: from(10, arrange.reverseSequence),
   Round: none(11, STEPWISE),
+  ScatterElements: from(11, scatterElements),
+  ScatterND: parts(11, pick.scatterNDParts),
+  Selu: from(9, activation.selu),
   Shape: none(9, SHAPE),
-  Sigmoid: from(9, each.sigmoid),
+  Shrink: from(9, activation.shrink),
+  Sigmoid: from(9, activation.sigmoid),
   Sign: none(9, STEPWISE),
-  Sin: from(9, each.sin),
+  Sin: from(9, trig.sin),
+  Sinh: from(9, trig.sinh),
   Size: none(9, SHAPE),
-  Slice: from(9, arrange.slice, arrange.slicesOtherwise),
+  Slice: from(9, cut.slice),
   Softmax: from(9, softmax),
-  Softplus: from(9, each.softplus),
+  Softplus: from(9, activation.softplus),
+  Softsign: from(9, activation.softsign),
+  SpaceToDepth: from(9, arrange.spaceToDepth),
+  Split: from(9, cut.split),
   Sqrt: from(9, each.sqrt),
   Squeeze: from(9, arrange.rearranged),
   Sub: from(9, each.sub),
   Sum: from(9, each.sum),
-  Tanh: from(9, each.tanh),
+  Swish: from(24, activation.swish),
+  Tan: from(9, trig.tan),
+  Tanh: from(9, activation.tanh),
+  ThresholdedRelu: from(10, activation.thresholdedRelu),
+  Tile: from(9, arrange.tile),
+  TopK: from(9, pick.topK),
   Transpose: from(9, arrange.transpose),
+  Trilu: from(14, arrange.trilu),
   Unsqueeze: from(9, arrange.rearranged),
   Where: from(9, each.where),
+  Xor: none(9, TRUTH),
 };

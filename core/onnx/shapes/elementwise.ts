@@ -33,4 +33,10 @@ export const cast: ShapeRule = (n) => {
   return [{ dtype: dtypeOf(to) ?? n.malformed(`element type ${to}`), shape: n.shape(0) }];
 };
 
+/** In the second input's dtype. */
+export const castLike: ShapeRule = (n) => [{ dtype: n.type(1).dtype, shape: n.shape(0) }];
+
+/** A truth value for each element. */
+export const truth: ShapeRule = (n) => [{ dtype: 'BOOL', shape: n.shape(0) }];
+
 export const dropout: ShapeRule = (n) => [n.type(0), { dtype: 'BOOL', shape: n.shape(0) }];

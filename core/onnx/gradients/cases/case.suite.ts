@@ -16,17 +16,24 @@ export interface Case {
   readonly opset?: number;
 }
 
-export type Values = 'any' | 'positive' | 'apart';
+export type Values = 'any' | 'positive' | 'small' | 'large' | 'apart';
+
+const RANGES: Readonly<Record<Exclude<Values, 'apart'>, readonly [low: number, width: number]>> = {
+  any: [-2, 4],
+  positive: [0.5, 2],
+  small: [-0.6, 1.2],
+  large: [1.5, 2],
+};
 
 /**
- * `any` in [-2, 2], `positive` in [0.5, 2.5]; `apart`: all different, 0.25 from each other and 0.125 from any multiple
- * of it, so that nothing near a kink or a tie is asked for a derivative.
+ * Values of a range, or `apart`: all different, 0.25 from each other and 0.125 from any multiple of it, so that nothing
+ * near a kink or a tie is asked for a derivative.
  */
 export const filled = (shape: readonly number[], seed: number, values: Values): Tensor => {
   const rng = seeded(seed);
   const size = sizeOf(shape);
   if (values !== 'apart') {
-    const [low, width] = values === 'positive' ? [0.5, 2] : [-2, 4];
+    const [low, width] = RANGES[values];
     return f32(
       shape,
       Array.from({ length: size }, () => low + width * rng()),

@@ -1,0 +1,34 @@
+import type { NodeView } from './node-view.ts';
+
+/** An Einsum's equation: a label for each axis of each input and of the output, its ellipses spelled out. */
+export interface Equation {
+  readonly inputs: readonly string[];
+  readonly output: string;
+}
+
+const LETTERS = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ';
+
+/**
+ * The equation of an Einsum node. The axes that an ellipsis stands for are counted from the last and get letters that
+ * the equation doesn't use; without an arrow, the output is the ellipsis and then every letter that occurs once.
+ */
+export const equationOf = (n: NodeView): Equation => {
+  const text = n.text('equation', '').replaceAll(' ', '');
+  const free = [...LETTERS].filter((letter) => !text.includes(letter));
+  const [left = '', right] = text.split('->');
+  const terms = left.split(',');
+  if (terms.length !== n.arity) n.malformed(`${terms.length} terms for ${n.arity} inputs`);
+  const widths = terms.map((term, i) =>
+    term.includes('...') ? n.rank(i) - (term.length - '...'.length) : 0,
+  );
+  const ellipsis = (width: number): string => free.slice(0, width).toReversed().join('');
+  const inputs = terms.map((term, i) => {
+    const spelled = term.replace('...', ellipsis(widths[i] ?? 0));
+    if (spelled.length !== n.rank(i)) n.malformed(`${term} doesn't fit rank ${n.rank(i)}`);
+    return spelled;
+  });
+  const all = [...left.replaceAll(/[,.]/g, '')];
+  const once = all.filter((letter) => all.indexOf(letter) === all.lastIndexOf(letter)).toSorted();
+  const output = right ?? `${left.includes('...') ? '...' : ''}${once.join('')}`;
+  return { inputs, output: output.replace('...', ellipsis(Math.max(...widths))) };
+};
