@@ -34,8 +34,23 @@ export default defineConfig({
         ],
         test: {
           name: 'workerd',
-          include: ['{durable,tests/workerd}/**/*.test.ts'],
+          include: ['durable/**/*.test.ts'],
           exclude: ['**/node_modules/**', '**/dist/**'],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        // With R2 bound, as a deployment may have it.
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: './wrangler.toml' },
+            miniflare: { r2Buckets: ['R2'] },
+          }),
+        ],
+        test: {
+          name: 'workerd-r2',
+          include: ['tests/workerd/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },

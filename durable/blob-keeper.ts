@@ -4,8 +4,8 @@ import { LIMITS } from '../core/protocol/limits.ts';
 import { DIGEST_PATTERN } from '../core/protocol/names.ts';
 import { err, ok } from '../core/tensors/result.ts';
 import type { Result } from '../core/tensors/result.ts';
-import { blobStores } from './blob-stores.ts';
-import type { BlobStore, StagedBlob } from './blob-store.ts';
+import { boundStores } from './blob-stores.ts';
+import type { BlobStore } from './blob-store.ts';
 import { Body } from './body.ts';
 import { CHUNK_TABLES, ChunkRows } from './chunk-rows.ts';
 import { arrivalFault, digestMismatch } from './content-fault.ts';
@@ -15,7 +15,9 @@ import type { Env } from './env.ts';
 import { faultResponse } from './fault-response.ts';
 import { PARTIAL_TABLES, PartialUploads } from './partial-uploads.ts';
 import { contentLength, tooLarge } from './result-body.ts';
-import { serveBytes } from './serve-bytes.ts';
+import { RowBlobs } from './row-blobs.ts';
+import type { StagedBlob } from './row-blobs.ts';
+import { serveBytes, streamPieces } from './serve-bytes.ts';
 
 const BLOB_TABLES: readonly string[] = [
   ...CHUNK_TABLES,
@@ -33,6 +35,7 @@ const BLOB_TABLES: readonly string[] = [
 ];
 
 type Blob = StagedBlob & { readonly store: string };
+const BLOB_COLUMNS = 'digest AS name, digest, bytes, run, store';
 
 /** Bytes that an object may hold while several requests send the same blob. */
 const CAPACITY = 2 * LIMITS.blobBytes;
@@ -46,7 +49,8 @@ export class BlobKeeper {
   readonly #sql: SqlStorage;
   readonly #rows: ChunkRows;
   readonly #partials: PartialUploads;
-  readonly #stores: readonly [BlobStore, ...BlobStore[]];
+  /** New blobs go to the first. */
+  readonly #stores: readonly BlobStore<StagedBlob>[];
   readonly #now: () => number;
   /** The deletion of the doomed blob, while it is under way. */
   #burial: Promise<void> | undefined;
@@ -56,7 +60,7 @@ export class BlobKeeper {
     this.#sql = storage.sql;
     this.#rows = new ChunkRows(this.#sql, CAPACITY);
     this.#partials = new PartialUploads(this.#sql, this.#rows);
-    this.#stores = blobStores(env, this.#rows);
+    this.#stores = [...boundStores(env), new RowBlobs(this.#rows)];
     this.#now = now;
     if (!this.#exists()) return;
     if (this.#holdsNothing()) {
@@ -81,7 +85,7 @@ export class BlobKeeper {
   #blob(): Blob | undefined {
     if (!this.#exists()) return undefined;
     const [row] = this.#sql.exec<Blob & Record<string, SqlStorageValue>>(
-      'SELECT digest, bytes, run, store FROM blob',
+      `SELECT ${BLOB_COLUMNS} FROM blob`,
     );
     return row;
   }
@@ -137,7 +141,8 @@ export class BlobKeeper {
       const { received } = answer.value;
       return ok(Response.json({ status: 'partial', received }, { status: 202 }));
     }
-    return ok(await this.#commit({ digest, run: answer.value.run, bytes: answer.value.total }));
+    const { run, total } = answer.value;
+    return ok(await this.#commit({ name: digest, digest, run, bytes: total }));
   }
 
   /** Streams a whole body into rows, hashing it on the way. */
@@ -161,7 +166,7 @@ export class BlobKeeper {
           const got = digestOf(hash);
           if (got !== digest) return err(digestMismatch(digest, got));
           done = true;
-          return ok({ digest, bytes, run });
+          return ok({ name: digest, digest, bytes, run });
         }
         buffer = row.buffer;
       }
@@ -172,9 +177,10 @@ export class BlobKeeper {
 
   /** Gives staged bytes, whose digest is right, to the store. The first of several at once wins. */
   async #commit(staged: StagedBlob): Promise<Response> {
-    const [store] = this.#stores;
+    const [store] = this.#stores as [BlobStore<StagedBlob>];
+    const { run, bytes } = staged;
     await this.#bury(); // it has the same name there
-    await store.keep(staged);
+    await store.keep(staged, () => streamPieces(this.#rows.pieces(run, 0, bytes), bytes));
     const known = this.#blob();
     if (known) {
       if (known.run !== staged.run) this.#rows.kill(staged.run);
@@ -191,13 +197,13 @@ export class BlobKeeper {
       // The parts, if it came in parts, are the blob now; what others were sending is of no use.
       this.#partials.drop();
       this.#rows.keep(staged.run);
-      if (!store.usesRows) this.#rows.kill(staged.run);
+      if (store.name !== 'rows') this.#rows.kill(staged.run);
     });
     await this.#touch();
     return stored(staged, 201);
   }
 
-  #storeOf({ store }: Blob): BlobStore | undefined {
+  #storeOf({ store }: Blob): BlobStore<StagedBlob> | undefined {
     return this.#stores.find(({ name }) => name === store);
   }
 
@@ -282,7 +288,7 @@ export class BlobKeeper {
 
   async #deleteDoomed(): Promise<void> {
     const [doomed] = this.#sql.exec<Blob & Record<string, SqlStorageValue>>(
-      'SELECT digest, bytes, run, store FROM doomed',
+      `SELECT ${BLOB_COLUMNS} FROM doomed`,
     );
     if (!doomed) return;
     await this.#storeOf(doomed)?.delete(doomed);

@@ -3,31 +3,42 @@ import { runInDurableObject } from 'cloudflare:test';
 import { expect, test } from 'vitest';
 import { MiB } from '../core/protocol/limits.ts';
 import { sha256Of } from '../tests/workerd/bytes-room.ts';
-import type { BlobStore, StagedBlob } from './blob-store.ts';
+import type { BlobStore } from './blob-store.ts';
 import { CHUNK_TABLES, ChunkRows } from './chunk-rows.ts';
 import type { Env } from './env.ts';
+import type { StagedBlob } from './row-blobs.ts';
+import { streamPieces } from './serve-bytes.ts';
 
 const { BLOB } = env as unknown as Env;
 
 const bytesOf = async (stream: ReadableStream): Promise<Uint8Array> =>
   new Uint8Array(await new Response(stream).arrayBuffer());
 
+const bodyOf =
+  (rows: ChunkRows, { run, bytes }: StagedBlob) =>
+  (): ReadableStream =>
+    streamPieces(rows.pieces(run, 0, bytes), bytes);
+
 /** What every BlobStore does, run once for each. */
-export const blobStoreSuite = (name: string, make: (rows: ChunkRows) => BlobStore): void => {
+export const blobStoreSuite = (
+  name: string,
+  make: (rows: ChunkRows) => BlobStore<StagedBlob>,
+): void => {
   /** Stages bytes in rows and hands them to a new store. */
   const withStore = (
     file: Uint8Array<ArrayBuffer>,
-    action: (store: BlobStore, blob: StagedBlob, rows: ChunkRows) => Promise<void>,
+    action: (store: BlobStore<StagedBlob>, blob: StagedBlob, rows: ChunkRows) => Promise<void>,
   ): Promise<void> =>
     runInDurableObject(BLOB.get(BLOB.newUniqueId()), async (_, { storage }) => {
       for (const table of CHUNK_TABLES) storage.sql.exec(table);
       const rows = new ChunkRows(storage.sql, 64 * MiB);
       const run = rows.begin(file.length, 'staged');
       rows.append(run, file);
-      const blob = { digest: sha256Of(file), bytes: file.length, run };
+      const digest = sha256Of(file);
+      const blob = { name: `${crypto.randomUUID()}.${digest}`, digest, bytes: file.length, run };
       const store = make(rows);
-      await store.keep(blob);
-      if (!store.usesRows) rows.kill(run);
+      await store.keep(blob, bodyOf(rows, blob));
+      if (store.name !== 'rows') rows.kill(run);
       rows.clearStaged();
       while (rows.sweep());
       await action(store, blob, rows);
@@ -59,7 +70,8 @@ export const blobStoreSuite = (name: string, make: (rows: ChunkRows) => BlobStor
     withStore(file.slice(0, 10), async (store, blob, rows) => {
       const again = rows.begin(10, 'staged');
       rows.append(again, file.slice(0, 10));
-      await store.keep({ ...blob, run: again });
+      const staged = { ...blob, run: again };
+      await store.keep(staged, bodyOf(rows, staged));
       expect(await bytesOf(await store.stream(blob, 0, 10))).toEqual(file.slice(0, 10));
     }));
 
@@ -69,5 +81,34 @@ export const blobStoreSuite = (name: string, make: (rows: ChunkRows) => BlobStor
       await store.delete(blob);
       while (rows.sweep());
       await expect(store.stream(blob, 0, 99)).rejects.toThrow(RangeError);
+    }));
+
+  test(`${name}: the same bytes under two names are two blobs`, () =>
+    withStore(file.slice(0, 99), async (store, blob, rows) => {
+      const run = rows.begin(99, 'kept');
+      rows.append(run, file.slice(0, 99));
+      const twin = { ...blob, name: `${blob.name}.twin`, run };
+      await store.keep(twin, bodyOf(rows, twin));
+      await store.delete(blob);
+      while (rows.sweep());
+      await expect(store.stream(blob, 0, 99)).rejects.toThrow(RangeError);
+      expect(await bytesOf(await store.stream(twin, 0, 99))).toEqual(file.slice(0, 99));
+    }));
+
+  test(`${name}: a body that breaks off leaves nothing to read, and can be brought again`, () =>
+    withStore(file.slice(0, 9), async (store, blob, rows) => {
+      if (store.name === 'rows') return; // It is given no body: the bytes are there.
+      const run = rows.begin(file.length, 'kept');
+      rows.append(run, file);
+      const digest = sha256Of(file);
+      const big = { name: `${blob.name}.big`, digest, bytes: file.length, run };
+      const breaking = (function* () {
+        yield* rows.pieces(run, 0, MiB);
+        throw new Error('the object dies here');
+      })();
+      await expect(store.keep(big, () => streamPieces(breaking, big.bytes))).rejects.toThrow();
+      await expect(store.stream(big, 0, big.bytes)).rejects.toThrow(RangeError);
+      await store.keep(big, bodyOf(rows, big));
+      expect(sha256Of(await bytesOf(await store.stream(big, 0, big.bytes)))).toBe(digest);
     }));
 };

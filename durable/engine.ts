@@ -4,6 +4,7 @@ import type { Task } from '../core/protocol/task.ts';
 import { WORKFLOWS } from '../core/workflows/registry.ts';
 import { Alarms } from './alarms.ts';
 import { Assignments } from './assignments.ts';
+import { boundStores } from './blob-stores.ts';
 import { ChunkRows } from './chunk-rows.ts';
 import { Conductor } from './conductor.ts';
 import type { Env } from './env.ts';
@@ -16,6 +17,7 @@ import { Journal } from './journal.ts';
 import { kernel } from './kernel.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { MetricLog } from './metric-log.ts';
+import { ModelArchive } from './model-archive.ts';
 import { ModelStore } from './model-store.ts';
 import type { MessageRow } from './outbox.ts';
 import { Outbox } from './outbox.ts';
@@ -49,6 +51,7 @@ export class Engine {
   readonly sites: Sites;
   readonly results: ResultStore;
   readonly models: ModelStore;
+  readonly archive: ModelArchive;
   readonly tasks: TaskRows;
   readonly board: TaskBoard;
   readonly reception: Reception;
@@ -113,7 +116,11 @@ export class Engine {
     this.reception = new Reception({ record, rows, assignments, replies, results, models, events });
     const { board } = this;
     const retention = new Retention({ record, models, rows });
-    this.lifecycle = new Lifecycle({ record, events, outbox, board, retention });
+    const { alarms } = this;
+    const stores = boundStores(env);
+    this.archive = new ModelArchive({ sql, record, models, alarms, stores });
+    const { archive } = this;
+    this.lifecycle = new Lifecycle({ record, events, outbox, board, retention, archive });
     this.#conductor = new Conductor({
       storage,
       record,
@@ -161,6 +168,7 @@ export class Engine {
     this.record.set({ active: now });
     this.board.clockWentBack(now);
     this.outbox.clockWentBack(now);
+    this.archive.clockWentBack(now);
     this.alarms.clockWentBack(now);
   }
 
@@ -207,6 +215,7 @@ export class Engine {
       cause === 'shortfall' ? null : this.tasks.nextDue(),
       this.outbox.nextDue(),
       this.models.nextDue(),
+      this.archive.nextDue(),
       this.alarms.sweepDue(),
     ].filter((time) => time !== null);
     return times.length === 0 ? null : Math.min(...times);

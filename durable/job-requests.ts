@@ -130,23 +130,23 @@ export class JobRequests {
   }
 
   async #model(request: Request, caller: Caller, name: string): Promise<Response> {
-    const { models } = this.#engine;
+    const { models, archive } = this.#engine;
     if (DIGEST_PATTERN.test(name)) return this.#blob(request, caller, name);
     const shared = name === 'global' || name === 'best';
     if (caller.role === 'site' && !shared)
       return forbidden(`The model of ${name} is for the admin only.`);
     const model = models.byName(name);
-    return model ? models.serve(model.digest, request) : notFound(`model ${name}`);
+    return model ? archive.serve(model.digest, request) : notFound(`model ${name}`);
   }
 
   async #blob(request: Request, caller: Caller, digest: string): Promise<Response> {
-    const { models, record, env } = this.#engine;
+    const { models, archive, record, env } = this.#engine;
     const spec = record.spec();
     const programs = Object.values(spec.programs).map(({ blob }) => blob);
     if (caller.role === 'site' && !programs.includes(digest) && !this.#mayRead(caller, digest)) {
       return forbidden(`Neither the job nor a task of ${caller.name} names ${digest}.`);
     }
-    if (models.ref(digest)) return models.serve(digest, request);
+    if (models.ref(digest)) return archive.serve(digest, request);
     if (!programs.includes(digest)) return notFound(`blob ${digest}`);
     const headers = new Headers(request.headers);
     headers.delete(CALLER_HEADER);

@@ -259,8 +259,9 @@ export class Job {
   }
 
   async #erase(): Promise<void> {
-    const { storage, record, env, waiting } = this.#engine;
+    const { storage, record, archive, env, waiting } = this.#engine;
     const { id } = record.read();
+    await archive.erase();
     await release(env, id, record.spec());
     await storage.deleteAlarm();
     this.#engine.exists = false;
@@ -287,15 +288,20 @@ export class Job {
 
   /** Does what is due. Never throws: a failed alarm rings again soon. */
   async alarm(): Promise<void> {
-    const { alarms, results, models } = this.#engine;
+    const { alarms, results, models, archive } = this.#engine;
     if (!this.#engine.exists) return;
     try {
-      this.#turn(({ now }) => {
-        alarms.rang();
-        this.#engine.foldSlice(now);
-        models.sweep(now);
-        alarms.sweepAt(results.sweep() ? now : null);
-      }, none);
+      const due = this.#turn(
+        ({ now }) => {
+          alarms.rang();
+          this.#engine.foldSlice(now);
+          models.sweep(now);
+          alarms.sweepAt(results.sweep() ? now : null);
+        },
+        ({ now }) => archive.take(now),
+      );
+      const write = (what: (now: number) => void) => this.#turn(({ now }) => what(now), none);
+      this.#ctx.waitUntil(archive.move(due, write));
     } catch (error) {
       console.error(`job ${this.#ctx.id.toString()}: its alarm failed`, error);
       await alarms.retry(Date.now());

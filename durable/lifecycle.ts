@@ -2,6 +2,7 @@ import type { JobStatus } from '../core/protocol/job-status.ts';
 import { isFinished } from '../core/protocol/job-status.ts';
 import type { EventLog } from './event-log.ts';
 import type { JobRecord, JobRow } from './job-record.ts';
+import type { ModelArchive } from './model-archive.ts';
 import type { Outbox } from './outbox.ts';
 import type { Retention } from './retention.ts';
 import type { TaskBoard } from './task-board.ts';
@@ -12,6 +13,7 @@ interface Parts {
   readonly outbox: Outbox;
   readonly board: TaskBoard;
   readonly retention: Retention;
+  readonly archive: ModelArchive;
 }
 
 /** The job's status and everything that a new one entails, in the turn that brings it. */
@@ -49,10 +51,11 @@ export class Lifecycle {
     this.become('SUSPENDED', now, { reason, cause });
   }
 
-  /** Ends the job: open tasks are cancelled, folds dropped, models that only it needed retired. */
+  /** Ends the job: open tasks are cancelled, folds dropped, models that only it needed retired, the named ones archived. */
   finish(status: JobStatus, reason: string | null, now: number): void {
     this.#parts.board.cancel(reason ?? status, now);
     this.become(status, now, { reason });
     this.#parts.retention.retire(now);
+    this.#parts.archive.begin(now);
   }
 }

@@ -217,20 +217,26 @@ export class ModelStore {
     }
   }
 
-  /** Answers GET or HEAD of a model's file (safetensors). */
-  async serve(digest: string, request: Request): Promise<Response> {
-    const row = this.#row(digest);
-    if (!row) return faultResponse({ reason: 'not-found', what: `model ${digest}` });
-    const stream = (start: number, end: number): ReadableStream =>
-      streamPieces(this.#pieces(row, start, end), end - start, this.#downloads);
-    return serveBytes({ digest, bytes: row.bytes, type: SAFETENSORS, stream }, request);
+  /** Has a model's bytes deleted, which are somewhere else by now; it stays known. */
+  vacate(digest: string): void {
+    const { head, run } = this.#known(digest);
+    this.#layouts.delete(digest);
+    this.#rows.kill(head);
+    this.#rows.kill(run);
   }
 
-  *#pieces(
-    { head, run, head_bytes: border }: Row,
-    start: number,
-    end: number,
-  ): Generator<OwnedBytes> {
+  /** Answers GET or HEAD of a model's file (safetensors). */
+  async serve(digest: string, request: Request): Promise<Response> {
+    const model = this.ref(digest);
+    if (!model) return faultResponse({ reason: 'not-found', what: `model ${digest}` });
+    const stream = (start: number, end: number): ReadableStream =>
+      streamPieces(this.pieces(digest, start, end), end - start, this.#downloads);
+    return serveBytes({ ...model, type: SAFETENSORS, stream }, request);
+  }
+
+  /** Bytes [start, end) of a model's file. */
+  *pieces(digest: string, start: number, end: number): Generator<OwnedBytes> {
+    const { head, run, head_bytes: border } = this.#known(digest);
     const headEnd = Math.min(end, border);
     if (start < headEnd) yield* this.#rows.pieces(head, start, headEnd - start);
     const from = Math.max(start, border) - border;

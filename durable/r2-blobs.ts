@@ -1,34 +1,28 @@
-import type { BlobStore, StagedBlob } from './blob-store.ts';
-import type { ChunkRows } from './chunk-rows.ts';
-import { streamPieces } from './serve-bytes.ts';
+import type { BlobStore, StoredBlob } from './blob-store.ts';
 
-const keyOf = ({ digest }: StagedBlob): string => `blobs/${digest}`;
+const keyOf = ({ name }: StoredBlob): string => `blobs/${name}`;
 
 /** Blobs in a Cloudflare R2 bucket, which checks the SHA-256 once more. */
 export class R2Blobs implements BlobStore {
   readonly name = 'r2';
-  readonly usesRows = false;
   readonly #bucket: R2Bucket;
-  readonly #rows: ChunkRows;
 
-  constructor(bucket: R2Bucket, rows: ChunkRows) {
+  constructor(bucket: R2Bucket) {
     this.#bucket = bucket;
-    this.#rows = rows;
   }
 
-  async keep(blob: StagedBlob): Promise<void> {
-    const body = streamPieces(this.#rows.pieces(blob.run, 0, blob.bytes), blob.bytes);
-    await this.#bucket.put(keyOf(blob), body, { sha256: blob.digest.slice('sha256-'.length) });
+  async keep(blob: StoredBlob, body: () => ReadableStream): Promise<void> {
+    await this.#bucket.put(keyOf(blob), body(), { sha256: blob.digest.slice('sha256-'.length) });
   }
 
-  async stream(blob: StagedBlob, start: number, end: number): Promise<ReadableStream> {
+  async stream(blob: StoredBlob, start: number, end: number): Promise<ReadableStream> {
     const range = { offset: start, length: end - start };
     const object = await this.#bucket.get(keyOf(blob), end > start ? { range } : {});
     if (!object) throw new RangeError(`R2 has no ${keyOf(blob)}`);
     return object.body;
   }
 
-  async delete(blob: StagedBlob): Promise<void> {
+  async delete(blob: StoredBlob): Promise<void> {
     await this.#bucket.delete(keyOf(blob));
   }
 }

@@ -1,11 +1,15 @@
-import type { BlobStore, StagedBlob } from './blob-store.ts';
+import type { BlobStore, StoredBlob } from './blob-store.ts';
 import type { ChunkRows } from './chunk-rows.ts';
 import { downloadBudget, streamPieces } from './serve-bytes.ts';
 
+/** A blob whose bytes were staged in a run of rows. */
+export interface StagedBlob extends StoredBlob {
+  readonly run: number;
+}
+
 /** Blobs in their object's own rows, where they were staged: the default, which needs no other service. */
-export class RowBlobs implements BlobStore {
+export class RowBlobs implements BlobStore<StagedBlob> {
   readonly name = 'rows';
-  readonly usesRows = true;
   readonly #rows: ChunkRows;
   readonly #downloads = downloadBudget();
 

@@ -1,4 +1,5 @@
 import { FOLD_TABLES } from './folding.ts';
+import { ARCHIVE_TABLES } from './model-archive.ts';
 import { MODEL_TABLES } from './model-store.ts';
 import { RESULT_TABLES } from './result-store.ts';
 
@@ -52,6 +53,7 @@ const ENGINE_TABLES: readonly string[] = [
 /** The tables of a JobObject as numbered migrations: each runs once, in order, in one transaction. */
 const JOB_MIGRATIONS: readonly (readonly string[])[] = [
   [...ENGINE_TABLES, ...RESULT_TABLES, ...MODEL_TABLES, ...FOLD_TABLES],
+  ARCHIVE_TABLES,
 ];
 
 /** True once a job was created here: an object that was only asked about has no tables at all. */

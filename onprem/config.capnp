@@ -7,7 +7,7 @@ const config :Workerd.Config = (
     (name = "tributary", worker = .tributary),
     # SQLite databases of all objects: the whole state of the server.
     (name = "objects", disk = (path = "objects", writable = true)),
-    # Uploaded blobs, as files.
+    # Uploaded blobs and models of finished jobs, as files.
     (name = "blobs", disk = (path = "blobs", writable = true)),
     # The server calls nobody.
     (name = "internet", network = (allow = [])),

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -71,7 +71,9 @@ test('one command starts it; a SIGKILL and the same command go on where it was',
   const killed = child;
   killed?.kill('SIGKILL');
   await once(killed as ChildProcess, 'exit');
+  await writeFile(join(dir, 'blobs/.half.1.1.tmp'), 'what it was writing as it was killed');
   expect(await start()).not.toContain('made');
+  expect(await readdir(join(dir, 'blobs'))).toEqual([digest]);
   expect(await api.json('/v1/inbox', 200, { token: grant.token })).toMatchObject({
     jobs: [{ id: job['id'] }],
   });
