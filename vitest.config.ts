@@ -25,7 +25,7 @@ export default defineConfig({
         plugins: [
           cloudflareTest({
             wrangler: { configPath: './wrangler.toml' },
-            // Stores that blobs may live in, under names that the Worker doesn't look for (durable/blob-store.test.ts).
+            // Stores that blobs may live in, under names that the Worker doesn't look for (durable/blobs, durable/models).
             miniflare: {
               r2Buckets: ['TEST_R2'],
               serviceBindings: { TEST_DISK: { disk: { path: testDisk, writable: true } } },

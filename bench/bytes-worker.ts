@@ -1,11 +1,11 @@
 // A Worker with nothing but the room of bytes: what bench/bytes.ts measures on bare workerd.
 import { DurableObject } from 'cloudflare:workers';
 import { GiB } from '../core/protocol/limits.ts';
-import { CHUNK_TABLES, ChunkRows } from '../durable/chunk-rows.ts';
-import { FOLD_TABLES, Folding } from '../durable/folding.ts';
-import { kernel } from '../durable/kernel.ts';
-import { MODEL_TABLES, ModelStore } from '../durable/model-store.ts';
-import { RESULT_TABLES, ResultStore } from '../durable/result-store.ts';
+import { CHUNK_TABLES, ChunkRows } from '../durable/bytes/chunk-rows.ts';
+import { FOLD_TABLES, Folding } from '../durable/folding/folding.ts';
+import { kernel } from '../durable/folding/kernel.ts';
+import { MODEL_TABLES, ModelStore } from '../durable/models/model-store.ts';
+import { RESULT_TABLES, ResultStore } from '../durable/results/result-store.ts';
 
 interface BenchEnv {
   readonly BYTES: DurableObjectNamespace;

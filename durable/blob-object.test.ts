@@ -3,7 +3,7 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'c
 import { expect, test } from 'vitest';
 import { LIMITS, MiB } from '../core/protocol/limits.ts';
 import { sha256Of } from '../tests/workerd/bytes-room.ts';
-import { BlobKeeper } from './blob-keeper.ts';
+import { BlobKeeper } from './blobs/blob-keeper.ts';
 import type { BlobObject } from './blob-object.ts';
 
 const { BLOB } = env as unknown as { BLOB: DurableObjectNamespace<BlobObject> };

@@ -1,8 +1,8 @@
 import { DurableObject } from 'cloudflare:workers';
 import { LIMITS } from '../core/protocol/limits.ts';
-import { BlobKeeper } from './blob-keeper.ts';
+import { BlobKeeper } from './blobs/blob-keeper.ts';
 import type { Env } from './env.ts';
-import { faultResponse } from './fault-response.ts';
+import { faultResponse } from './http/fault-response.ts';
 
 /**
  * One uploaded blob (idFromName(its digest)): streamed into rows, hashed there, committed when the digest matches. It knows

@@ -4,11 +4,11 @@ import { afterEach, expect, test, vi } from 'vitest';
 import type { Fault } from '../core/protocol/fault.ts';
 import { LIMITS } from '../core/protocol/limits.ts';
 import { uploadInitial } from '../tests/workerd/job-fixture.ts';
-import { Directory } from './directory.ts';
-import { DirectoryOutbox, type Message } from './directory-outbox.ts';
+import { Directory } from './directory/directory.ts';
+import { DirectoryOutbox, type Message } from './directory/outbox.ts';
 import type { DirectoryObject } from './directory-object.ts';
 import type { Env } from './env.ts';
-import { hashOf } from './site-token.ts';
+import { hashOf } from './directory/site-token.ts';
 import type { DirectoryStub, JobStub } from './stubs.ts';
 
 const env = { ...(bound as unknown as Env), TOKEN_KEY: '11'.repeat(32) };

@@ -2,7 +2,7 @@ import { DurableObject } from 'cloudflare:workers';
 import type { InferOutput } from 'valibot';
 import type { SiteCaller } from '../core/protocol/caller.ts';
 import type { EnrolmentRequest, SiteRequest } from '../core/protocol/site.ts';
-import { Directory } from './directory.ts';
+import { Directory } from './directory/directory.ts';
 import type { Env } from './env.ts';
 import type { DirectoryStub, JobChange, Page } from './stubs.ts';
 

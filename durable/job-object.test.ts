@@ -6,7 +6,7 @@ import { encode } from '../core/tensors/safetensors.ts';
 import { f32, sha256Of } from '../tests/workerd/bytes-room.ts';
 import { addOne, admin, constant, newJob, site, uploadBlob } from '../tests/workerd/job-fixture.ts';
 import type { TestJob } from '../tests/workerd/job-fixture.ts';
-import { Engine } from './engine.ts';
+import { Engine } from './job/engine.ts';
 import type { Env } from './env.ts';
 import { directoryOf } from './stubs.ts';
 

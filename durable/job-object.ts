@@ -1,4 +1,4 @@
-// A job. Its part of the invariants (3, 4, 5 and 8 head conductor.ts); each has a test named after it:
+// A job. Its part of the invariants (3, 4, 5 and 8 head workflow/conductor.ts); each has a test named after it:
 //  1. Every input (join, reply, alarm, abort, fold slice) is one `turn`: write the input, close what can close, advance;
 //     one transaction. Closing freezes the reply set and puts the task in state `folding`; it is `closed`, and its outcome
 //     reaches the workflow, only in the transaction of its last slice. A slice is a fixed amount of input, never a time.
@@ -11,13 +11,13 @@
 //  9. `alarm()` never throws outward. One alarm, many deadlines; `setAlarm` is called inside the transaction, and the
 //     constructor re-arms a missing one. `turn` rejects a closure that returns a thenable.
 // 10. Between objects there is an outbox: a row written in the turn, delivered after commit, retried by the alarm,
-//     idempotent by id. So do finished models go to the store that is bound for them (model-archive.ts). The directory has one for what jobs are to do; a job holds its blobs while it is created, which the
+//     idempotent by id. So do finished models go to the store that is bound for them (models/model-archive.ts). The directory has one for what jobs are to do; a job holds its blobs while it is created, which the
 //     directory repeats until it is done.
 import { DurableObject } from 'cloudflare:workers';
 import type { AnalyticsEntry } from '../core/protocol/analytics.ts';
 import type { Caller, SiteCaller } from '../core/protocol/caller.ts';
 import type { Env } from './env.ts';
-import { Job } from './job.ts';
+import { Job } from './job/job.ts';
 import type { JobStub, MetricsQuery, NewJob } from './stubs.ts';
 
 /** One per job (idFromName(job id)): the RPC surface only. Refusals are values; see {@link JobStub}. */

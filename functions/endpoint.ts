@@ -14,7 +14,7 @@ import {
   type Schema,
 } from '../core/protocol/route.ts';
 import type { Env } from '../durable/env.ts';
-import { JOB_ID_PATTERN } from '../durable/job-id.ts';
+import { JOB_ID_PATTERN } from '../durable/directory/job-id.ts';
 import type { Answered } from '../durable/stubs.ts';
 import { readJson } from './json-body.ts';
 import { authenticate, type Identity, mustStand } from './middleware/auth.ts';

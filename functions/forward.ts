@@ -1,7 +1,7 @@
 import type { Caller } from '../core/protocol/caller.ts';
 import type { Fault } from '../core/protocol/fault.ts';
-import { FAULT_HEADER } from '../durable/fault-response.ts';
-import { CALLER_HEADER } from '../durable/job-requests.ts';
+import { FAULT_HEADER } from '../durable/http/fault-response.ts';
+import { CALLER_HEADER } from '../durable/job/job-requests.ts';
 import { Refusal } from './problem.ts';
 
 /**

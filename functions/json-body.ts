@@ -1,6 +1,6 @@
 import type { FieldError } from '../core/protocol/fault.ts';
 import { shown } from '../core/protocol/field-errors.ts';
-import { Body } from '../durable/body.ts';
+import { Body } from '../durable/bytes/body.ts';
 import { LIMITS } from '../core/protocol/limits.ts';
 import { Refusal } from './problem.ts';
 

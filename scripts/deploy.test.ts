@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { tokenKey } from '../durable/site-token.ts';
+import { tokenKey } from '../durable/directory/site-token.ts';
 import { OFFLINE, ROOT } from './build-worker.ts';
 import { missingSecrets, secretsThere } from './deploy.ts';
 

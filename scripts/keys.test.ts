@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { signSite, tokenKey, tokenKeys, verifySite } from '../durable/site-token.ts';
+import { signSite, tokenKey, tokenKeys, verifySite } from '../durable/directory/site-token.ts';
 import { keysOf, newTokenKey } from './keys.ts';
 
 let dir: string;

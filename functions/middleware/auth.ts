@@ -1,7 +1,12 @@
 import type { Caller, SiteCaller } from '../../core/protocol/caller.ts';
 import type { Env } from '../../durable/env.ts';
-import { VOID_TOKEN } from '../../durable/gate.ts';
-import { looksLikeEnrolment, sameText, tokenKeys, verifySite } from '../../durable/site-token.ts';
+import { VOID_TOKEN } from '../../durable/job/gate.ts';
+import {
+  looksLikeEnrolment,
+  sameText,
+  tokenKeys,
+  verifySite,
+} from '../../durable/directory/site-token.ts';
 import { directoryOf } from '../../durable/stubs.ts';
 import { Refusal } from '../problem.ts';
 

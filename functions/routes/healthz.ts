@@ -1,5 +1,5 @@
 import { VERSION } from '../../core/protocol/version.ts';
-import { tokenKeys } from '../../durable/site-token.ts';
+import { tokenKeys } from '../../durable/directory/site-token.ts';
 import { directoryOf } from '../../durable/stubs.ts';
 import { type App, endpoint } from '../endpoint.ts';
 import { Refusal } from '../problem.ts';

@@ -1,4 +1,4 @@
-import { namesTag } from '../../durable/entity-tag.ts';
+import { namesTag } from '../../durable/http/entity-tag.ts';
 import { directoryOf, jobOf } from '../../durable/stubs.ts';
 import { type App, endpoint, must } from '../endpoint.ts';
 import { pageOf } from '../page.ts';

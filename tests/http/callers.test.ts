@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { pathOf, ROUTES, type RouteId } from '../../core/protocol/http.ts';
 import type { Route } from '../../core/protocol/route.ts';
 import { newTokenKey } from '../../scripts/keys.ts';
-import { signSite, tokenKey } from '../../durable/site-token.ts';
+import { signSite, tokenKey } from '../../durable/directory/site-token.ts';
 import { Api, matrix, sumJob } from './api.ts';
 import { ADMIN, type Server, startServer } from './server.ts';
 

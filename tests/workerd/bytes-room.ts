@@ -5,13 +5,13 @@ import type { Aggregator } from '../../core/aggregators/aggregator.ts';
 import { GiB } from '../../core/protocol/limits.ts';
 import { encode } from '../../core/tensors/safetensors.ts';
 import type { Tensors } from '../../core/tensors/tensor.ts';
-import { ChunkRows } from '../../durable/chunk-rows.ts';
+import { ChunkRows } from '../../durable/bytes/chunk-rows.ts';
 import type { Env } from '../../durable/env.ts';
-import { FOLD_TABLES, Folding } from '../../durable/folding.ts';
-import { kernel } from '../../durable/kernel.ts';
-import { MODEL_TABLES, ModelStore } from '../../durable/model-store.ts';
-import type { ResultRule } from '../../durable/reply-header.ts';
-import { RESULT_TABLES, ResultStore } from '../../durable/result-store.ts';
+import { FOLD_TABLES, Folding } from '../../durable/folding/folding.ts';
+import { kernel } from '../../durable/folding/kernel.ts';
+import { MODEL_TABLES, ModelStore } from '../../durable/models/model-store.ts';
+import type { ResultRule } from '../../durable/results/reply-header.ts';
+import { RESULT_TABLES, ResultStore } from '../../durable/results/result-store.ts';
 
 /** The stores of one object, freshly constructed: nothing in memory from before. */
 export interface Room {
