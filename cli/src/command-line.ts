@@ -8,6 +8,7 @@ import { CommandError, exitCode, failureOf } from './exit-code.ts';
 import { commandHelp, exitCodeHelp, overview } from './help.ts';
 import { Options } from './options.ts';
 import { outputTo } from './output.ts';
+import type { Output } from './output.ts';
 import { defaultProfile, readProfile } from './profile.ts';
 
 /** The world around one run of the command. */
@@ -16,6 +17,8 @@ export interface World {
   readonly signal: AbortSignal;
   readonly stdout: (text: string) => void;
   readonly stderr: (text: string) => void;
+  /** Whether stderr is a terminal. */
+  readonly terminal?: boolean;
 }
 
 const positional = (command: Command, given: readonly string[]): Record<string, string> => {
@@ -37,7 +40,7 @@ const contextOf = (
   command: Command,
   argv: readonly string[],
   world: World,
-  json: boolean,
+  out: Output,
 ): Context => {
   const { values, positionals } = parseArgs({
     args: [...argv],
@@ -46,9 +49,8 @@ const contextOf = (
     strict: true,
   });
   const options = new Options(values);
-  const { env, signal, stdout, stderr } = world;
+  const { env, signal } = world;
   const profile = options.text('profile') ?? defaultProfile(env);
-  const out = outputTo(json, stdout, stderr);
   const server = async (): Promise<string> => {
     const found =
       options.text('server') ?? env['TRIBUTARY_SERVER'] ?? (await readProfile(profile)).server;
@@ -122,6 +124,7 @@ export const runCommandLine = async (argv: readonly string[], world: World): Pro
   const json = argv.includes('--json');
   const wantsHelp = argv.includes('--help') || argv.includes('-h');
   const words = argv.filter((word) => !word.startsWith('-'));
+  const out = outputTo(json, world.stdout, world.stderr, world.terminal);
   try {
     if (argv.includes('--version') && words.length === 0) {
       world.stdout(`tributary ${manifest.version}\n`);
@@ -146,11 +149,11 @@ export const runCommandLine = async (argv: readonly string[], world: World): Pro
       return exitCode('ok');
     }
     const rest = argv.slice(command.name.split(' ').length);
-    return exitCode((await command.run(contextOf(command, rest, world, json))) ?? 'ok');
+    return exitCode((await command.run(contextOf(command, rest, world, out))) ?? 'ok');
   } catch (error) {
     if (world.signal.aborted) return exitCode('interrupted');
     const failure = failureOf(error);
-    outputTo(json, world.stdout, world.stderr).failure(failure);
+    out.failure(failure);
     return exitCode(failure.exit);
   }
 };

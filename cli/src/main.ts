@@ -16,4 +16,5 @@ process.exitCode = await runCommandLine(process.argv.slice(2), {
   signal: interrupt.signal,
   stdout: (text) => process.stdout.write(text),
   stderr: (text) => process.stderr.write(text),
+  terminal: process.stderr.isTTY,
 });

@@ -4,26 +4,50 @@ import type { Failure } from './exit-code.ts';
 /** Where a command writes: results to stdout, everything else to stderr. */
 export interface Output {
   readonly json: boolean;
+  /** Whether stderr is a terminal. */
+  readonly terminal: boolean;
   /** The command's one result: as JSON with `--json`, else as text. */
   readonly result: (value: unknown, text: string) => void;
   /** A line about what is going on. */
   readonly progress: (line: string) => void;
+  /** A line that the next one takes the place of: on a terminal only. */
+  readonly passing: (line: string) => void;
   readonly failure: (failure: Failure) => void;
 }
 
 type Write = (text: string) => void;
 
-export const outputTo = (json: boolean, stdout: Write, stderr: Write): Output => ({
-  json,
-  result: (value, text) => stdout(json ? `${JSON.stringify(value)}\n` : `${text}\n`),
-  progress: (line) => stderr(`${line}\n`),
-  failure: ({ message, hints, json: value }) => {
-    if (json) return stderr(`${JSON.stringify({ error: value })}\n`);
-    stderr(
-      `${styleText('red', 'error:', { stream: process.stderr })} ${[message, ...hints].join('\n')}\n`,
-    );
-  },
-});
+/** Begins the line anew. */
+const AFRESH = '\r\u001b[K';
+
+/** `terminal`: whether stderr is one, so that a line can be taken back. */
+export const outputTo = (json: boolean, stdout: Write, stderr: Write, terminal = false): Output => {
+  let passing = false;
+  const say: Write = (text) => {
+    stderr(passing ? `${AFRESH}${text}` : text);
+    passing = false;
+  };
+  return {
+    json,
+    terminal,
+    result: (value, text) => {
+      if (passing) say('');
+      stdout(json ? `${JSON.stringify(value)}\n` : `${text}\n`);
+    },
+    progress: (line) => say(`${line}\n`),
+    passing: (line) => {
+      if (!terminal) return;
+      say(line);
+      passing = true;
+    },
+    failure: ({ message, hints, json: value }) => {
+      if (json) return say(`${JSON.stringify({ error: value })}\n`);
+      say(
+        `${styleText('red', 'error:', { stream: process.stderr })} ${[message, ...hints].join('\n')}\n`,
+      );
+    },
+  };
+};
 
 /** Rows of text as aligned columns under a head; numbers to the right. */
 export const table = (head: readonly string[], rows: readonly (readonly string[])[]): string => {

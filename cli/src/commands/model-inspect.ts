@@ -1,8 +1,9 @@
 import { describeFault } from '../../../core/onnx/index.ts';
 import { sizeOf } from '../../../core/tensors/tensor.ts';
 import type { Command } from '../command.ts';
-import { bytesOf, graphOf, programsFor, TRAINING_OPTIONS } from '../model-file.ts';
+import { bytesOf, graphOf } from '../model-file.ts';
 import { table } from '../output.ts';
+import { programsFor, TRAINING_OPTIONS } from '../training-options.ts';
 
 const shapeText = (shape: readonly (number | string)[]): string => `[${shape.join(', ')}]`;
 

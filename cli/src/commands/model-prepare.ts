@@ -2,9 +2,10 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Command } from '../command.ts';
 import { CommandError } from '../exit-code.ts';
-import { bytesOf, programsOrFail, TRAINING_OPTIONS } from '../model-file.ts';
+import { bytesOf, programsOrFail } from '../model-file.ts';
 import { onnxJob } from '../onnx-job.ts';
 import { bytesText } from '../output.ts';
+import { TRAINING_OPTIONS } from '../training-options.ts';
 
 export const modelPrepare: Command = {
   name: 'model prepare',

@@ -13,6 +13,7 @@ import { login } from './login.ts';
 import { modelExport } from './model-export.ts';
 import { modelInspect } from './model-inspect.ts';
 import { modelPrepare } from './model-prepare.ts';
+import { modelTrain } from './model-train.ts';
 import { siteList } from './site-list.ts';
 import { siteRevoke } from './site-revoke.ts';
 import { siteRun } from './site-run.ts';
@@ -35,5 +36,6 @@ export const COMMANDS: readonly Command[] = [
   jobDownload,
   modelInspect,
   modelPrepare,
+  modelTrain,
   modelExport,
 ];
