@@ -35,14 +35,18 @@ export class Emitter implements Scope {
     this.opset = opset;
   }
 
-  /** An emitter that holds `graph`, with its weights as inputs. */
-  static of(graph: Graph, opset: number): Emitter {
+  /** An emitter that holds `graph`, with its weights as inputs; `write` may put something else in a node's place. */
+  static of(
+    graph: Graph,
+    opset: number,
+    write = (g: Emitter, node: NodeProto): void => g.add(node, graph.hints),
+  ): Emitter {
     const g = new Emitter(opset);
     for (const { name, dtype, shape } of graph.inputs) g.input(name, { dtype, shape });
     for (const [name, { dtype, shape }] of graph.initializers) g.input(name, { dtype, shape });
     for (const [name, tensor] of graph.constants) g.define(name, tensor);
     for (const node of graph.nodes) for (const name of node.output) g.#names.add(name);
-    for (const node of graph.nodes) g.add(node, graph.hints);
+    for (const node of graph.nodes) write(g, node);
     return g;
   }
 
@@ -168,16 +172,31 @@ export class Emitter implements Scope {
       : this.op(type, [x], { axes, keepdims });
   }
 
-  /** Reshapes to dimensions of which at most one is symbolic, or to the shape that `like` has when the graph runs. */
-  reshape(x: string, dims: readonly Dim[], like: string): string {
-    return dims.filter((dim) => !isStatic(dim)).length > 1 || dims.includes(0)
-      ? this.op('Reshape', [x, this.op('Shape', [like])])
-      : this.op('Reshape', [x, this.ints(dims.map((dim) => (isStatic(dim) ? dim : -1)))]);
+  /**
+   * Reshapes to `dims`. A symbol that stays at its place is copied, one other is what is left; where there are more, the
+   * shape is that of `like` when the graph runs.
+   */
+  reshape(x: string, dims: readonly Dim[], like?: string): string {
+    const from = this.types.get(x)?.shape ?? [];
+    const spelled = dims.map((dim, axis) => (isStatic(dim) ? dim : dim === from[axis] ? 0 : -1));
+    const open = spelled.filter((dim) => dim === -1).length > 1 || dims.includes(0);
+    if (!open) return this.op('Reshape', [x, this.ints(spelled)]);
+    if (like !== undefined) return this.op('Reshape', [x, this.op('Shape', [like])]);
+    const dim = dims.find((wanted, axis) => spelled[axis] === -1) ?? 0;
+    return refuse({ reason: 'symbolic_dimension', node: x, dim, why: 'to be laid out anew' });
   }
 
   /** Broadcasts to the shape of `like`. */
   expandLike(x: string, like: string): string {
     return this.op('Expand', [x, this.op('Shape', [like])]);
+  }
+
+  /** Says that a value has the shape of `like`, where that can't be inferred. */
+  shaped(value: string, like: string): string {
+    const [own, other] = [this.types.get(value), this.types.get(like)];
+    if (own !== undefined && other !== undefined)
+      this.types.set(value, { ...own, shape: other.shape });
+    return value;
   }
 
   /** Makes every later mention of `name` mean `value`. */

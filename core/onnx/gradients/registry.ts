@@ -1,12 +1,15 @@
 import * as activation from './activation.ts';
 import * as arrange from './arrangement.ts';
-import { conv } from './convolution.ts';
+import { conv, convTranspose } from './convolution.ts';
 import * as cut from './cutting.ts';
 import { drawsMask, dropout } from './dropout.ts';
+import { einsum } from './einsum.ts';
 import * as each from './elementwise.ts';
 import * as pick from './gathering.ts';
+import * as length from './length.ts';
 import { gemm, matMul } from './linear.ts';
-import { averagePool, endsOpen, globalAveragePool, maxPool } from './pooling.ts';
+import * as norm from './normalization.ts';
+import * as pool from './pooling.ts';
 import { pow } from './power.ts';
 import * as reduce from './reduction.ts';
 import { cropsToo, resize } from './resize.ts';
@@ -55,8 +58,8 @@ export const GRADIENTS: Readonly<Record<string, Entry>> = {
   Asinh: from(9, trig.asinh),
   Atan: from(9, trig.atan),
   Atanh: from(9, trig.atanh),
-  AveragePool: from(9, averagePool, endsOpen),
-  BatchNormalization: forbidden(9, 'batch statistics in training are not computed yet'),
+  AveragePool: from(9, pool.averagePool),
+  BatchNormalization: from(9, norm.batchNormalization, norm.trains),
   BitShift: none(11, INTEGER),
   BitwiseAnd: none(18, INTEGER),
   BitwiseNot: none(18, INTEGER),
@@ -72,12 +75,14 @@ export const GRADIENTS: Readonly<Record<string, Entry>> = {
   Constant: none(9, 'it has no inputs'),
   ConstantOfShape: none(9, SHAPE),
   Conv: from(9, conv),
+  ConvTranspose: from(9, convTranspose),
   Cos: from(9, trig.cos),
   Cosh: from(9, trig.cosh),
   CumSum: from(11, arrange.cumSum),
   DepthToSpace: from(9, arrange.depthToSpace),
   Div: from(9, each.div),
   Dropout: from(9, dropout, drawsMask),
+  Einsum: from(12, einsum),
   Elu: from(9, activation.elu),
   Equal: none(9, TRUTH),
   Erf: from(9, each.erf),
@@ -90,24 +95,33 @@ export const GRADIENTS: Readonly<Record<string, Entry>> = {
   GatherND: from(11, pick.gatherND),
   Gelu: from(20, activation.gelu),
   Gemm: from(9, gemm),
-  GlobalAveragePool: from(9, globalAveragePool),
+  GlobalAveragePool: from(9, pool.globalAveragePool),
+  GlobalLpPool: from(9, pool.globalLpPool),
+  GlobalMaxPool: from(9, pool.globalMaxPool),
   Greater: none(9, TRUTH),
   GreaterOrEqual: none(12, TRUTH),
+  GroupNormalization: from(18, norm.groupNormalization),
   HardSigmoid: from(9, activation.hardSigmoid),
   HardSwish: from(14, activation.hardSwish),
   Hardmax: none(9, STEPWISE),
   Identity: from(9, each.identity),
+  InstanceNormalization: from(9, norm.instanceNormalization),
   IsInf: none(10, TRUTH),
   IsNaN: none(9, TRUTH),
+  LRN: from(9, norm.lrn),
+  LayerNormalization: from(17, norm.layerNormalization),
   LeakyRelu: from(9, activation.leakyRelu),
   Less: none(9, TRUTH),
   LessOrEqual: none(12, TRUTH),
   Log: from(9, each.log),
   LogSoftmax: from(9, logSoftmax),
+  LpNormalization: from(9, length.lpNormalization),
+  LpPool: from(9, pool.lpPool),
   MatMul: from(9, matMul),
   Max: from(9, each.extremum),
-  MaxPool: from(9, maxPool, endsOpen),
+  MaxPool: from(9, pool.maxPool),
   Mean: from(9, each.mean),
+  MeanVarianceNormalization: from(9, length.meanVarianceNormalization),
   Min: from(9, each.extremum),
   Mish: from(18, activation.mish),
   Mod: from(10, each.mod),
@@ -118,6 +132,7 @@ export const GRADIENTS: Readonly<Record<string, Entry>> = {
   PRelu: from(9, activation.pRelu),
   Pad: from(9, cut.pad, cut.padsUnknown),
   Pow: from(9, pow),
+  RMSNormalization: from(23, norm.rmsNormalization),
   Reciprocal: from(9, each.reciprocal),
   ReduceL1: from(9, reduce.l1, reduce.reducesNothing),
   ReduceL2: from(9, reduce.l2, reduce.reducesNothing),

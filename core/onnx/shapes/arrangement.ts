@@ -1,7 +1,8 @@
 import type { Dim } from '../dim.ts';
-import { divide, isStatic, product } from '../dim.ts';
+import { divide, isStatic, multiply, product } from '../dim.ts';
 import { fromFront } from '../node-view.ts';
 import type { NodeView } from '../node-view.ts';
+import { resizedShape } from '../resampling.ts';
 import type { ShapeRule } from './rule.ts';
 
 /** [product of the dimensions before the axis, product of the rest]. */
@@ -96,6 +97,9 @@ export const shapeOf: ShapeRule = (n) => {
 
 export const sizeOfTensor: ShapeRule = () => [{ dtype: 'I64', shape: [] }];
 
+/** Exporters write an open end as this, or as the greatest int64. */
+const LONGEST = 2 ** 31 - 1;
+
 /** starts, ends, axes?, steps? as inputs (opset 10 on). */
 export const slice: ShapeRule = (n) => {
   const shape = [...n.shape(0)];
@@ -107,6 +111,7 @@ export const slice: ShapeRule = (n) => {
   axes.forEach((given, i) => {
     const axis = fromFront([n.number(given, 'as an axis')], shape.length)[0] ?? 0;
     const [dim, start, end, step] = [shape[axis] ?? 0, starts?.[i], ends?.[i], steps?.[i]];
+    if (start === 0 && typeof end === 'number' && end >= LONGEST && step === 1) return;
     shape[axis] =
       isStatic(dim) &&
       typeof start === 'number' &&
@@ -126,29 +131,74 @@ const sliceLength = (dim: number, start: number, end: number, step: number): num
   return Math.max(0, Math.ceil((clamp(end) - clamp(start)) / step));
 };
 
-export const gather: ShapeRule = (n) => {
-  const shape = n.shape(0);
-  const axis = n.axis('axis', 0, shape.length);
-  return [
-    {
-      dtype: n.type(0).dtype,
-      shape: [...shape.slice(0, axis), ...n.shape(1), ...shape.slice(axis + 1)],
-    },
-  ];
+/** pads [begin..., end...] over the named axes, or all. */
+export const pad: ShapeRule = (n) => {
+  const shape = [...n.shape(0)];
+  const pads = n.known(1);
+  const axes = n.has(3) ? n.intsAt(3, 'axes') : undefined;
+  const named = axes === undefined ? [...shape.keys()] : fromFront(axes, shape.length);
+  named.forEach((axis, i) => {
+    const [begin, end, dim] = [pads?.[i], pads?.[named.length + i], shape[axis] ?? 0];
+    if (begin === 0 && end === 0) return;
+    const known = typeof begin === 'number' && typeof end === 'number' && isStatic(dim);
+    shape[axis] = known ? dim + begin + end : n.unknown(axis);
+  });
+  return [{ dtype: n.type(0).dtype, shape }];
 };
 
-/** pads [begin..., end...] over all axes (the `axes` input of opset 18 is not read). */
-export const pad: ShapeRule = (n) => {
-  if (n.has(3)) return n.malformed('pads for some axes only are not read');
-  const pads = n.intsAt(1, 'pads') ?? n.malformed('pads are missing');
-  const shape = n.shape(0);
-  return [
-    {
-      dtype: n.type(0).dtype,
-      shape: shape.map((dim, axis) => {
-        const by = (pads[axis] ?? 0) + (pads[shape.length + axis] ?? 0);
-        return by === 0 ? dim : isStatic(dim) ? dim + by : n.unknown(axis);
-      }),
-    },
+/** Lengths of the pieces: given, or as equal as `num_outputs` or the node's outputs make them (the last is smaller). */
+export const split: ShapeRule = (n) => {
+  const { dtype, shape } = n.type(0);
+  const axis = n.axis('axis', 0, shape.length);
+  const dim = shape[axis] ?? 0;
+  const count = n.proto.output.length;
+  const given = n.known(1);
+  const each = isStatic(dim) ? Math.ceil(dim / count) : divide(dim, count);
+  return n.proto.output.map((_, i) => {
+    if (n.has(1))
+      return { dtype, shape: shape.with(axis, given?.[i] ?? n.unknown(`${axis}.${i}`)) };
+    const last = isStatic(dim) && typeof each === 'number' ? dim - each * (count - 1) : each;
+    const length = i === count - 1 ? last : each;
+    return { dtype, shape: shape.with(axis, length ?? n.unknown(`${axis}.${i}`)) };
+  });
+};
+
+export const tile: ShapeRule = (n) => [
+  {
+    dtype: n.type(0).dtype,
+    shape: n.shape(0).map((dim, axis) => {
+      const times = n.known(1)?.[axis];
+      return times === undefined ? n.unknown(axis) : multiply(dim, times);
+    }),
+  },
+];
+
+/** [N, C b^2, H, W] -> [N, C, H b, W b]. */
+export const depthToSpace: ShapeRule = (n) => {
+  const b = n.int('blocksize', 1);
+  const [batch = 1, channels = 1, ...cells] = n.shape(0);
+  const shape = [
+    batch,
+    divide(channels, b * b) ?? n.unknown(1),
+    ...cells.map((c) => multiply(c, b)),
   ];
+  return [{ dtype: n.type(0).dtype, shape }];
+};
+
+/** [N, C, H b, W b] -> [N, C b^2, H, W]. */
+export const spaceToDepth: ShapeRule = (n) => {
+  const b = n.int('blocksize', 1);
+  const [batch = 1, channels = 1, ...cells] = n.shape(0);
+  const fewer = cells.map((dim, axis) => divide(dim, b) ?? n.unknown(axis + 2));
+  return [{ dtype: n.type(0).dtype, shape: [batch, multiply(channels, b * b), ...fewer] }];
+};
+
+export const resize: ShapeRule = (n) => [{ dtype: n.type(0).dtype, shape: resizedShape(n) }];
+
+/** Crops and pads around the centre to the asked sizes. */
+export const centerCropPad: ShapeRule = (n) => {
+  const shape = [...n.shape(0)];
+  const axes = fromFront(n.ints('axes') ?? [...shape.keys()], shape.length);
+  axes.forEach((axis, i) => (shape[axis] = n.known(1)?.[i] ?? n.unknown(axis)));
+  return [{ dtype: n.type(0).dtype, shape }];
 };
