@@ -3,33 +3,52 @@ import type { Tensors } from '../tensors/tensor.ts';
 import { backward } from './backward.ts';
 import { BATCH } from './batch.ts';
 import { decodeModel } from './codec.ts';
+import { decomposed } from './decompose.ts';
+import { withDimensions } from './dimensions.ts';
 import { Emitter } from './emitter.ts';
 import { refuse, settle } from './fault.ts';
 import type { DifferentiateFault } from './fault.ts';
-import { globMatches } from './glob.ts';
 import type { Graph } from './graph.ts';
+import type { ExternalData } from './import/external-data.ts';
+import type { Loss } from './losses/loss.ts';
 import { lossOf } from './losses/registry.ts';
 import type { LossOptions } from './losses/registry.ts';
 import type { Target } from './lowering/rule.ts';
 import type { OptimizerOptions } from './optimizers/registry.ts';
 import { opsetOf, prepare } from './prepare.ts';
 import type { Program } from './program.ts';
-import { evaluateProgram, predictProgram, trainProgram } from './programs.ts';
+import { evaluateProgram, predictProgram, trainPrograms } from './programs.ts';
+import type { Originals } from './restoration/original.ts';
+import { rolesOf } from './roles.ts';
+import type { RoleOptions } from './roles.ts';
 import { routeTo } from './route.ts';
+import { inferenceForm } from './training/registry.ts';
+import { statisticsOf, trainGraph } from './training/train-graph.ts';
 
-export interface DifferentiateOptions {
+export interface DifferentiateOptions extends RoleOptions {
   readonly loss: LossOptions;
   readonly optimizer: OptimizerOptions;
-  /** Globs of the parameters to learn; the others are frozen. Default: every float32 initializer behind the loss. */
-  readonly trainable?: readonly string[];
   /** The runtime that the train program is written for. Default `wasm`. */
   readonly target?: Target;
+  /** Whether Dropout draws masks in training. Default true. */
+  readonly dropout?: boolean;
+  /** Sizes for symbolic dimensions of the inputs, by the names that the model gives them. Never needed for the batch. */
+  readonly dimensions?: Readonly<Record<string, number>>;
+  /** Files beside the model that hold its large weights. */
+  readonly externalData?: ExternalData;
+  /**
+   * The parameters under their original names (a state_dict, as `readSafetensors` gives it): the exporter's renaming,
+   * merging and folding is undone (restoration/restore.ts).
+   */
+  readonly stateDict?: Originals;
 }
 
 /** What a forward model becomes. Parameters are inputs of each program, under their original names. */
 export interface Programs {
-  /** parameters, state, x, y, lr -> new parameters, new state, and the metrics of the model as it came in */
+  /** parameters, state, x, y, lr, ... -> new parameters, new state, and the metrics of the model as it came in */
   readonly train: Program;
+  /** parameters, x, y, ... -> d loss / d parameter for each that is learned, and the metrics; no optimizer */
+  readonly gradients: Program;
   /** parameters, x, y -> loss_sum, examples and the loss's other sums over the batch (float32 scalars) */
   readonly evaluate: Program;
   /** parameters, x -> the model's own outputs */
@@ -41,10 +60,12 @@ export interface Programs {
 /**
  * Turns a forward ONNX model into programs that an inference-only ONNX Runtime trains, evaluates and predicts with.
  * Invariants:
- * 1. No weights inside: a program is the same for every site and round.
+ * 1. No weights inside, unless frozen ones were asked to be: a program is the same for every site and round.
  * 2. The batch size is a symbol: one program serves the last, smaller batch as well.
  * 3. Whatever can't be trained is said here, as a fault; nothing is approximated silently.
  * 4. The same model and options give the same bytes.
+ * 5. `train` and `gradients` compute in training form (batch statistics, masks), `evaluate` and `predict` in that of
+ *    inference, however the model was exported.
  */
 export const differentiate = (
   model: Uint8Array,
@@ -52,12 +73,50 @@ export const differentiate = (
 ): Result<Programs, DifferentiateFault> => settle(() => programsOf(model, options));
 
 const programsOf = (model: Uint8Array, options: DifferentiateOptions): Programs => {
-  const { graph, modelOpset } = prepare(decodeModel(model));
+  const { graph: prepared, modelOpset } = prepare(
+    withDimensions(decodeModel(model, options.externalData), options.dimensions ?? {}),
+    options.stateDict,
+  );
+  const graph: Graph = { ...prepared, nodes: prepared.nodes.map(inferenceForm) };
+  const opset = opsetOf(graph);
   const loss = lossOf(options.loss);
-  const wanted = trainableOf(graph, options.trainable);
-  const g = Emitter.of(graph, opsetOf(graph));
-  const judged = loss.judges(graph);
-  const route = routeTo(g, judged, wanted, modelOpset);
+  const wanted = rolesOf(graph, statisticsOf(graph), options);
+  const inference = Emitter.of(graph, opset);
+  const training = trainGraph(decomposed(graph, wanted.trainable), opset, {
+    updated: wanted.buffers,
+    drops: options.dropout ?? true,
+  });
+  const { g } = training;
+  const ends = loss.judges(graph);
+  const judged = ends.map((name) => g.resolve(name));
+  const route = routeTo(g, judged, wanted.trainable, modelOpset);
+  const nodes = judge(g, loss, judged, graph);
+  const grads = backward(g, route, nodes.seeds);
+  const gradients = new Map(
+    [...wanted.trainable].flatMap((name): [string, string][] => {
+      const grad = grads.get(name);
+      return grad === undefined ? [] : [[name, grad]];
+    }),
+  );
+  if (gradients.size === 0) {
+    refuse({ reason: 'nothing_to_train', detail: 'the loss depends on no trainable parameter' });
+  }
+  const roles = { ...wanted, trainable: new Set(gradients.keys()) };
+  const target = options.target ?? 'wasm';
+  const frame = { g: inference, graph, roles, loss: judge(inference, loss, ends, graph) };
+  return {
+    ...trainPrograms(
+      { g, graph, roles, loss: nodes, training, gradients, target },
+      options.optimizer,
+    ),
+    evaluate: evaluateProgram(frame),
+    predict: predictProgram(frame),
+    parameters: new Map([...graph.initializers].filter(([name]) => !roles.inside.has(name))),
+  };
+};
+
+/** Appends the loss. Refuses what isn't of one row per example. */
+const judge = (g: Emitter, loss: Loss, judged: readonly string[], graph: Graph) => {
   const nodes = loss.append(g, judged, graph);
   for (const output of judged) {
     if (g.types.get(output)?.shape[0] === BATCH) continue;
@@ -67,45 +126,5 @@ const programsOf = (model: Uint8Array, options: DifferentiateOptions): Programs 
       got: `${output} ${JSON.stringify(g.types.get(output)?.shape)}`,
     });
   }
-  const grads = backward(g, route, nodes.seeds);
-  const gradients = new Map(
-    [...wanted].flatMap((name): [string, string][] => {
-      const grad = grads.get(name);
-      return grad === undefined ? [] : [[name, grad]];
-    }),
-  );
-  if (gradients.size === 0) {
-    refuse({ reason: 'nothing_to_train', detail: 'the loss depends on no trainable parameter' });
-  }
-  const frame = { g, graph, loss: nodes, gradients };
-  return {
-    train: trainProgram(frame, options.optimizer, options.target ?? 'wasm'),
-    evaluate: evaluateProgram(frame),
-    predict: predictProgram(frame),
-    parameters: graph.initializers,
-  };
-};
-
-const trainableOf = (graph: Graph, globs: readonly string[] | undefined): ReadonlySet<string> => {
-  const names = [...graph.initializers.keys()];
-  for (const glob of globs ?? []) {
-    if (names.some((name) => globMatches(glob, name))) continue;
-    refuse({
-      reason: 'bad_option',
-      option: 'trainable',
-      detail: `${glob} fits none of ${names.join(', ')}`,
-    });
-  }
-  const chosen = names.filter(
-    (name) => globs === undefined || globs.some((glob) => globMatches(glob, name)),
-  );
-  const other = chosen.find((name) => graph.initializers.get(name)?.dtype !== 'F32');
-  if (globs !== undefined && other !== undefined) {
-    refuse({
-      reason: 'bad_option',
-      option: 'trainable',
-      detail: `${other} is ${graph.initializers.get(other)?.dtype}; only F32 is trained`,
-    });
-  }
-  return new Set(chosen.filter((name) => graph.initializers.get(name)?.dtype === 'F32'));
+  return nodes;
 };

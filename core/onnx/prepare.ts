@@ -1,8 +1,13 @@
 import { BATCH } from './batch.ts';
+import type { Dim } from './dim.ts';
 import { refuse } from './fault.ts';
 import { OPSETS } from './gradients/registry.ts';
 import { pruned, readsOf } from './graph.ts';
 import type { Graph, ValueType } from './graph.ts';
+import { withConstantWeights } from './import/constant-weights.ts';
+import { withoutShared } from './import/identities.ts';
+import type { Originals } from './restoration/original.ts';
+import { restored } from './restoration/restore.ts';
 import { upgraded } from './upgrades/upgrade.ts';
 
 /** Programs are written in this opset at least: ScatterElements that adds came with 16. */
@@ -20,40 +25,45 @@ export interface Prepared {
 /**
  * Checks what the model as a whole must fulfil, and brings it into shape: only nodes and weights that its outputs depend
  * on, no weight shared by way of Identity, the batch size of its input a symbol, the opset at least 17 (with older forms
- * of operators rewritten).
+ * of operators rewritten); and, where the originals are given, the parameters under their original names.
  */
-export const prepare = (model: Graph): Prepared => {
+export const prepare = (model: Graph, originals?: Originals): Prepared => {
   const modelOpset = opsetOf(model);
   const [first, last] = OPSETS;
   if (modelOpset < first || modelOpset > last) {
     refuse({ reason: 'unsupported_opset', opset: modelOpset, expected: `${first} to ${last}` });
   }
   if (model.outputs.length === 0) refuse({ reason: 'malformed_model', detail: 'no outputs' });
-  const unshared = withoutShared(upgraded(model, modelOpset));
+  const unshared = withWeights(withoutShared(upgraded(model, modelOpset), originals), originals);
   const nodes = pruned(
     unshared.nodes,
     unshared.outputs.map(({ name }) => name),
   );
   const read = new Set([...nodes.flatMap(readsOf), ...unshared.outputs.map(({ name }) => name)]);
-  const [x, ...others] = unshared.inputs.filter(({ name }) => read.has(name));
-  if (x === undefined || others.length > 0) {
-    return refuse({
-      reason: 'unsupported_model',
-      detail: `expected one input besides the weights, got ${JSON.stringify([x, ...others].map((i) => i?.name))}`,
-    });
+  const inputs = unshared.inputs.filter(({ name }) => read.has(name));
+  const own = inputs[0]?.shape[0];
+  if (own === undefined) {
+    refuse({ reason: 'unsupported_model', detail: 'expected an input of one row per example' });
   }
-  const [own] = x.shape;
   const batched = ({ dtype, shape }: ValueType): ValueType => ({
     dtype,
     shape: shape.map((dim) => (typeof dim === 'string' && dim === own ? BATCH : dim)),
   });
+  // The first input counts the examples; others have as many rows where they share its symbol, or have one of their own.
+  const rows = (dim: Dim, rank: number, first: boolean): boolean =>
+    first || typeof dim === 'string' || (dim === own && rank > 1);
   return {
     modelOpset,
     graph: {
       ...unshared,
       irVersion: Math.max(8, model.irVersion),
       opsets: new Map([...model.opsets, ['', Math.max(PROGRAM_OPSET, modelOpset)]]),
-      inputs: [{ ...x, shape: x.shape.map((dim, axis) => (axis === 0 ? BATCH : dim)) }],
+      inputs: inputs.map((input, i) => ({
+        ...input,
+        shape: batched(input).shape.map((dim, axis, { length }) =>
+          axis === 0 && rows(dim, length, i === 0) ? BATCH : dim,
+        ),
+      })),
       hints: new Map([...unshared.hints].map(([name, type]) => [name, batched(type)])),
       nodes,
       initializers: new Map([...unshared.initializers].filter(([name]) => read.has(name))),
@@ -62,19 +72,5 @@ export const prepare = (model: Graph): Prepared => {
   };
 };
 
-/**
- * PyTorch's exporter merges parameters that are merely equal (two biases that start as zeros) into one initializer and
- * Identity nodes that carry the other names. Each gets its own tensor back, or training would tie them.
- */
-const withoutShared = (model: Graph): Graph => {
-  const initializers = new Map(model.initializers);
-  const nodes = model.nodes.filter((node) => {
-    const [from, to] = [node.input[0] ?? '', node.output[0] ?? ''];
-    const tensor =
-      node.opType === 'Identity' && node.domain === '' ? initializers.get(from) : undefined;
-    if (tensor === undefined) return true;
-    initializers.set(to, { ...tensor, data: tensor.data.slice() });
-    return false;
-  });
-  return { ...model, nodes, initializers };
-};
+const withWeights = (model: Graph, originals: Originals | undefined): Graph =>
+  originals === undefined ? withConstantWeights(model) : restored(model, originals);

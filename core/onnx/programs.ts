@@ -1,4 +1,4 @@
-import type { Manifest, ParameterSpec } from '../tensors/manifest.ts';
+import type { Manifest, ParameterSpec, ProgramInputs, TermSpec } from '../tensors/manifest.ts';
 import type { Emitter } from './emitter.ts';
 import type { Graph } from './graph.ts';
 import { specOf } from './losses/loss.ts';
@@ -10,14 +10,29 @@ import type { OptimizerOptions } from './optimizers/registry.ts';
 import { update } from './optimizers/update.ts';
 import { assemble } from './program.ts';
 import type { Program } from './program.ts';
+import type { Roles } from './roles.ts';
+import type { TrainGraph } from './training/train-graph.ts';
 
-/** A model with its loss and gradients, before it is cut into programs. */
+/** A model with its loss, before it is cut into programs. */
 export interface Frame {
   readonly g: Emitter;
   readonly graph: Graph;
+  readonly roles: Roles;
   readonly loss: LossNodes;
-  /** d loss / d parameter, for each parameter that is learned. */
+}
+
+/** The same in its training form, with gradients. */
+export interface TrainFrame extends Frame {
+  readonly training: TrainGraph;
+  /** What the optimizer takes for d loss / d parameter, for each parameter that is learned. */
   readonly gradients: ReadonlyMap<string, string>;
+  readonly target: Target;
+  /** Of each example's own gradients: `sums` over the batch, after each was cut to the norm `clip`. */
+  readonly clipped?: {
+    readonly clip: number;
+    readonly sums: ReadonlyMap<string, string>;
+    readonly noise: readonly TermSpec[];
+  };
 }
 
 const metricSpecs = ({ metrics, examples }: LossNodes): Manifest['metrics'] => [
@@ -35,43 +50,47 @@ const metricValues = ({ metrics, examples }: LossNodes): [string, string][] =>
     ({ output, value }) => [output, value],
   );
 
-/** The labels, where the loss has any. */
-const labelsOf = ({ labels: [y] }: LossNodes): Pick<Manifest['inputs'], 'y'> =>
-  y === undefined ? {} : { y: specOf(y) };
-
-/** The parameters that a program reads, in the model's order. */
-const parameterSpecs = (
-  { graph, gradients }: Frame,
+/** The batch: the model's inputs, and the labels where the program judges. */
+const batchOf = (
+  { graph }: Frame,
   reads: ReadonlySet<string>,
-  outputOf: ReadonlyMap<string, string>,
+  labels: LossNodes['labels'] = [],
+): ProgramInputs => {
+  const [x, ...others] = graph.inputs;
+  if (x === undefined) throw new Error('a prepared graph has an input');
+  const [y, ...further] = labels;
+  const more = [...others.filter(({ name }) => reads.has(name)), ...further].map(specOf);
+  return {
+    x: specOf(x),
+    ...(more.length > 0 && { more }),
+    ...(y !== undefined && { y: specOf(y) }),
+  };
+};
+
+/** The parameters that a program reads, in the model's order; `made` names what it gives back of each. */
+const parameterSpecs = (
+  { graph, roles: { trainable, buffers, inside } }: Frame,
+  reads: ReadonlySet<string>,
+  made: ReadonlyMap<string, Pick<ParameterSpec, 'output' | 'gradient'>> = new Map(),
 ): readonly ParameterSpec[] =>
   [...graph.initializers]
-    .filter(([name]) => reads.has(name))
-    .map(([name, { dtype, shape }]): ParameterSpec => {
-      const output = outputOf.get(name);
-      return {
-        name,
-        dtype,
-        shape,
-        role: gradients.has(name) ? 'trainable' : 'frozen',
-        input: name,
-        ...(output !== undefined && { output }),
-      };
-    });
-
-const examplesOf = ({ graph }: Frame): Manifest['inputs']['x'] => {
-  const [x] = graph.inputs;
-  if (x === undefined) throw new Error('a prepared graph has an input');
-  return specOf(x);
-};
+    .filter(([name]) => reads.has(name) && !inside.has(name))
+    .map(([name, { dtype, shape }]) => ({
+      name,
+      dtype,
+      shape,
+      role: trainable.has(name) ? 'trainable' : buffers.has(name) ? 'buffer' : 'frozen',
+      input: name,
+      ...made.get(name),
+    }));
 
 export const evaluateProgram = (frame: Frame): Program =>
   assemble(frame.g, frame.graph, new Map(metricValues(frame.loss)), (reads) => ({
     version: 1,
     kind: 'evaluate',
-    parameters: parameterSpecs(frame, reads, new Map()),
+    parameters: parameterSpecs(frame, reads),
     state: [],
-    inputs: { x: examplesOf(frame), ...labelsOf(frame.loss) },
+    inputs: batchOf(frame, reads, frame.loss.labels),
     metrics: metricSpecs(frame.loss),
   }));
 
@@ -81,9 +100,9 @@ export const predictProgram = (frame: Frame): Program => {
   return assemble(g, graph, outputs, (reads) => ({
     version: 1,
     kind: 'predict',
-    parameters: parameterSpecs(frame, reads, new Map()),
+    parameters: parameterSpecs(frame, reads),
     state: [],
-    inputs: { x: examplesOf(frame) },
+    inputs: batchOf(frame, reads),
     metrics: [],
     outputs: graph.outputs.flatMap(({ name }) => {
       const type = g.types.get(name);
@@ -92,28 +111,67 @@ export const predictProgram = (frame: Frame): Program => {
   }));
 };
 
-export const trainProgram = (frame: Frame, options: OptimizerOptions, target: Target): Program => {
-  const { g, graph, loss } = frame;
-  const updated = update(g, frame.gradients, options);
-  const outputOf = new Map(
-    [...updated.next.keys()].map((parameter) => [parameter, g.fresh(`next/${parameter}`)]),
-  );
-  const outputs = new Map([
-    ...metricValues(loss),
-    ...[...updated.next].map(([parameter, value]): [string, string] => [
-      outputOf.get(parameter) ?? '',
-      value,
-    ]),
-    ...updated.state.map(({ spec, next }): [string, string] => [spec.output, next]),
-  ]);
-  return assemble(lower(g, target), graph, outputs, (reads) => ({
+/** What a program gives back of a parameter: a graph output, and the value that it holds. */
+interface Given {
+  readonly name: string;
+  readonly output: string;
+  readonly value: string;
+}
+
+const given = (g: Emitter, as: string, values: ReadonlyMap<string, string>): readonly Given[] =>
+  [...values].map(([name, value]) => ({ name, output: g.fresh(`${as}/${name}`), value }));
+
+/** The train step, and the program that stops at the gradients. Both update running statistics. */
+export const trainPrograms = (
+  frame: TrainFrame,
+  options: OptimizerOptions,
+): { readonly train: Program; readonly gradients: Program } => {
+  const { g, graph, loss, training, target, clipped } = frame;
+  const updated = update(g, frame.gradients, options, training.inputs.step?.input);
+  const moved = given(g, 'next', training.buffers);
+  const next = given(g, 'next', updated.next);
+  const slopes = given(g, 'gradient', clipped?.sums ?? frame.gradients);
+  const lowered = lower(g, target);
+  const outputs = (...more: readonly Pick<Given, 'output' | 'value'>[]): Map<string, string> =>
+    new Map([
+      ...metricValues(loss),
+      ...[...moved, ...more].map(({ output, value }): [string, string] => [output, value]),
+    ]);
+  const made = (more: readonly Given[], as: 'output' | 'gradient') =>
+    new Map([
+      ...moved.map(({ name, output }) => [name, { output }] as const),
+      ...more.map(({ name, output }) => [name, { [as]: output }] as const),
+    ]);
+  const inputs = (reads: ReadonlySet<string>): ProgramInputs => ({
+    ...batchOf(frame, reads, loss.labels),
+    ...Object.fromEntries(
+      Object.entries(training.inputs).filter(([, { input }]) => reads.has(input)),
+    ),
+  });
+  const common = {
     version: 1,
-    kind: 'train',
-    parameters: parameterSpecs(frame, reads, outputOf),
-    state: updated.state.map(({ spec }) => spec),
-    inputs: { x: examplesOf(frame), ...labelsOf(loss), ...updated.inputs },
-    ...(updated.terms.length > 0 && { terms: updated.terms }),
+    target,
     metrics: metricSpecs(loss),
-    optimizer: describeOptions(options),
-  }));
+    ...(clipped && { clip: clipped.clip }),
+  } as const;
+  const terms = [...updated.terms, ...(clipped?.noise ?? [])];
+  const state = updated.state.map(({ spec: { output }, next: value }) => ({ output, value }));
+  return {
+    train: assemble(lowered, graph, outputs(...next, ...state), (reads) => ({
+      ...common,
+      kind: 'train',
+      parameters: parameterSpecs(frame, reads, made(next, 'output')),
+      state: updated.state.map(({ spec }) => spec),
+      inputs: { ...inputs(reads), ...updated.inputs },
+      ...(terms.length > 0 && { terms }),
+      optimizer: describeOptions(options),
+    })),
+    gradients: assemble(lowered, graph, outputs(...slopes), (reads) => ({
+      ...common,
+      kind: 'gradients',
+      parameters: parameterSpecs(frame, reads, made(slopes, 'gradient')),
+      state: [],
+      inputs: inputs(reads),
+    })),
+  };
 };

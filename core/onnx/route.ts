@@ -1,4 +1,5 @@
 import { DTYPES } from '../tensors/dtype.ts';
+import { ABSTRACT } from './emitter.ts';
 import type { Emitter } from './emitter.ts';
 import { refuse } from './fault.ts';
 import type { BlockedOperator } from './fault.ts';
@@ -7,6 +8,7 @@ import type { Entry } from './gradients/rule.ts';
 import { labelOf } from './graph.ts';
 import { NodeView } from './node-view.ts';
 import type { NodeProto } from './proto/onnx_pb.ts';
+import { TRAINING_GRADIENTS } from './training/registry.ts';
 
 /** The part of a graph that gradients travel through. */
 export interface Route {
@@ -39,8 +41,8 @@ export const routeTo = (
   return { needed, nodes };
 };
 
-export const entryOf = (node: NodeProto): Entry | undefined =>
-  node.domain === '' ? GRADIENTS[node.opType] : undefined;
+export const entryOf = ({ domain, opType }: NodeProto): Entry | undefined =>
+  (domain === '' ? GRADIENTS : domain === ABSTRACT ? TRAINING_GRADIENTS : {})[opType];
 
 /** Values that depend on a wanted one by way of floats: the only ones whose gradient matters. */
 const reachable = (g: Emitter, wanted: ReadonlySet<string>): ReadonlySet<string> => {

@@ -59,6 +59,7 @@ export const ManifestSchema: v.GenericSchema<unknown, Manifest> = v.object({
       count: v.exactOptional(Name),
     }),
   ),
+  clip: v.exactOptional(v.number()),
   adapters: v.exactOptional(
     v.array(
       v.object({

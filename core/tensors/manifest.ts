@@ -65,7 +65,7 @@ export interface AdapterSpec {
 export interface ProgramInputs {
   /** The batch of examples: the model's first input. */
   readonly x: InputSpec;
-  /** The model's other inputs, in its order. */
+  /** The model's other inputs, in its order, then further labels. */
   readonly more?: readonly InputSpec[];
   /** The truth that the loss compares with; absent in `predict`. */
   readonly y?: InputSpec;
@@ -109,6 +109,8 @@ export interface Manifest {
   /** Inputs that come once per parameter. */
   readonly terms?: readonly TermSpec[];
   readonly metrics: readonly MetricSpec[];
+  /** Each example's gradient was cut to this norm first, and a `gradients` program gives their sum, not the mean. */
+  readonly clip?: number;
   /** Weights that the program holds itself, and how the parameters change them (LoRA). */
   readonly adapters?: readonly AdapterSpec[];
   /** `predict` only: the graph's own output (logits or probabilities as exported). */

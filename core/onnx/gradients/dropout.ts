@@ -1,6 +1,6 @@
 import type { Rule, Unless } from './rule.ts';
 
-/** In inference mode, or with ratio 0, y = x. A mask would need a seed, which programs don't take yet. */
+/** In inference mode, or with ratio 0, y = x. Where a mask is drawn, training/dropout.ts stands in the node's place. */
 export const dropout: Rule = (n) => [n.grad, null, null];
 
 export const drawsMask: Unless = (n) => {
