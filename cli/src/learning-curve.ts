@@ -19,6 +19,8 @@ const HEIGHT = 280;
 const MARGIN = { top: 36, right: 16, bottom: 44, left: 64 };
 /** Points of a line beyond which it is thinned: a pixel shows one. */
 const MOST = 700;
+/** Points of a line up to which each is marked. */
+const DOTTED = 20;
 
 const escaped = (text: string): string => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 
@@ -36,10 +38,10 @@ const numberText = (value: number): string => String(Number(value.toPrecision(6)
 
 /** Means of neighbours, at most `MOST` of them. */
 const thinned = (points: Series['points']): Series['points'] => {
-  const each = Math.ceil(points.length / MOST);
-  if (each <= 1) return points;
-  return Array.from({ length: Math.ceil(points.length / each) }, (_, i) => {
-    const group = points.slice(i * each, (i + 1) * each);
+  const count = Math.min(MOST, points.length);
+  return Array.from({ length: count }, (_, i) => {
+    const [from, to] = [i, i + 1].map((at) => Math.floor((at * points.length) / count));
+    const group = points.slice(from, to);
     const mean = (k: 0 | 1): number => group.reduce((sum, p) => sum + p[k], 0) / group.length;
     return [mean(0), mean(1)] as const;
   });
@@ -82,7 +84,11 @@ const panel = ({ title, x: xName, series }: Chart, top: number): string => {
     .map(({ points, colour, faint }) => {
       const d = points.map(([x, y], i) => `${i === 0 ? 'M' : 'L'}${px(x)} ${py(y)}`).join('');
       const style = faint ? 'stroke-opacity=".35"' : 'stroke-width="2"';
-      return `<path d="${d}" fill="none" stroke="${colour}" ${style}/>`;
+      const dots = points.length > DOTTED ? [] : points;
+      return [
+        `<path d="${d}" fill="none" stroke="${colour}" ${style}/>`,
+        ...dots.map(([x, y]) => `<circle cx="${px(x)}" cy="${py(y)}" r="3" fill="${colour}"/>`),
+      ].join('');
     });
   const legend = lines.map(
     ({ name, colour }, i) =>

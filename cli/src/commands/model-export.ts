@@ -1,7 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { forward } from '../../../core/onnx/index.ts';
 import type { Manifest } from '../../../core/tensors/manifest.ts';
-import { decode } from '../../../core/tensors/safetensors.ts';
+import { decode, encode } from '../../../core/tensors/safetensors.ts';
+import type { Tensors } from '../../../core/tensors/tensor.ts';
 import type { Command } from '../command.ts';
 import { CommandError } from '../exit-code.ts';
 import { bytesOf, graphOf } from '../model-file.ts';
@@ -10,31 +11,62 @@ import { bytesText } from '../output.ts';
 /** Where a program keeps its manifest: ONNX metadata. */
 const MANIFEST_KEY = 'tributary.manifest';
 
+const weightsOf = async (file: string): Promise<Tensors> => {
+  const decoded = decode(await bytesOf(file));
+  if (decoded.ok) return decoded.value.tensors;
+  const { expected, got } = decoded.error;
+  throw new CommandError('data', `${file}: expected ${expected}, got ${got}`);
+};
+
+/** An ordinary ONNX model: a program with weights put into it, or, without weights, a model that has its own. */
+const modelOf = async (file: string, weights: string | undefined) => {
+  const bytes = await bytesOf(file);
+  const text = graphOf(file, bytes).metadata.get(MANIFEST_KEY);
+  if (weights === undefined) {
+    if (text === undefined) return { model: bytes, names: new Map<string, string>() };
+    throw new CommandError('usage', `${file}: a program without weights; give their file too`);
+  }
+  if (text === undefined) {
+    throw new CommandError('data', `${file}: not a program of tributary model prepare`);
+  }
+  const manifest = JSON.parse(text) as Manifest;
+  const model = forward({ model: bytes, manifest }, await weightsOf(weights));
+  if (!model.ok) throw new CommandError('data', `${weights}: ${JSON.stringify(model.error)}`);
+  const names = new Map(manifest.parameters.map(({ input, name }) => [input, name]));
+  return { model: model.value, names };
+};
+
 export const modelExport: Command = {
   name: 'model export',
-  summary: 'Put trained weights into a predict program: an ordinary ONNX model',
-  args: ['predict.onnx', 'weights.safetensors'],
+  summary:
+    'Put trained weights into a predict program: an ordinary ONNX model, or its weights alone',
+  args: ['model.onnx', '[weights.safetensors]'],
   options: {
-    out: { type: 'string', short: 'o', value: 'FILE', help: 'the ONNX file to write (model.onnx)' },
+    out: {
+      type: 'string',
+      short: 'o',
+      value: 'FILE',
+      help: 'FILE.onnx, or FILE.safetensors for the weights under their own names (model.onnx)',
+    },
   },
+  details:
+    'Adapters (LoRA) are merged into the weights that they change. Without weights, those of model.onnx are taken out.',
   async run({ args, options, out }) {
-    const weights = args['weights.safetensors'] ?? '';
-    const programFile = args['predict.onnx'] ?? '';
-    const bytes = await bytesOf(programFile);
-    const text = graphOf(programFile, bytes).metadata.get(MANIFEST_KEY);
-    if (text === undefined) {
-      throw new CommandError('data', `${programFile}: not a program of tributary model prepare`);
-    }
-    const decoded = decode(await bytesOf(weights));
-    if (!decoded.ok) {
-      const { expected, got } = decoded.error;
-      throw new CommandError('data', `${weights}: expected ${expected}, got ${got}`);
-    }
-    const manifest = JSON.parse(text) as Manifest;
-    const model = forward({ model: bytes, manifest }, decoded.value.tensors);
-    if (!model.ok) throw new CommandError('data', `${weights}: ${JSON.stringify(model.error)}`);
+    const source = args['model.onnx'] ?? '';
+    const { model, names } = await modelOf(source, args['weights.safetensors']);
     const file = options.text('out') ?? 'model.onnx';
-    await writeFile(file, model.value);
-    out.result({ file, bytes: model.value.length }, `${file}  ${bytesText(model.value.length)}`);
+    const alone = file.endsWith('.safetensors');
+    const content = alone
+      ? encode(
+          new Map(
+            Array.from(graphOf(source, model).initializers, ([name, tensor]) => [
+              names.get(name) ?? name,
+              tensor,
+            ]),
+          ),
+        )
+      : model;
+    await writeFile(file, content);
+    out.result({ file, bytes: content.length }, `${file}  ${bytesText(content.length)}`);
   },
 };

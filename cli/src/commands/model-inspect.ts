@@ -36,13 +36,18 @@ export const modelInspect: Command = {
     const opset = graph.opsets.get('') ?? null;
     const inputs = graph.inputs.map(({ name, dtype, shape }) => ({ name, dtype, shape }));
     const outputs = graph.outputs.map(({ name, type }) => ({ name, ...type }));
+    const shapes = [...inputs, ...outputs].map(({ shape = [] }) => shape);
+    const symbols = [...new Set(shapes.flat().filter((dim) => typeof dim === 'string'))];
+    const trainable = programs.ok;
     out.result(
-      { file, opset, inputs, outputs, ops, parameters, elements, trainable: programs.ok, fault },
+      { file, opset, inputs, outputs, symbols, ops, parameters, elements, trainable, fault },
       [
         `${file}  opset ${opset}  ${elements} parameters in ${parameters.length} tensors`,
         ...inputs.map(({ name, dtype, shape }) => `input   ${name} ${dtype} ${shapeText(shape)}`),
         ...outputs.map(({ name, shape }) => `output  ${name} ${shape ? shapeText(shape) : ''}`),
+        `symbols ${symbols.join(', ') || 'none: every dimension is fixed'}`,
         `ops     ${Object.entries(ops)
+          .sort(([, a], [, b]) => b - a)
           .map(([op, n]) => (n > 1 ? `${op} x${n}` : op))
           .join(', ')}`,
         '',

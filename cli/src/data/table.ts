@@ -42,7 +42,7 @@ export const tableExamples = (
   const x = matrix(file, features, place);
   const truth = columns.filter(({ name }) => wanted.includes(name));
   if (numbers) return { x, y: matrix(file, truth, place) };
-  const cells = (truth[0]?.cells ?? []).map((cell) => (cell === null ? '' : String(cell)));
+  const cells = (truth[0]?.cells ?? []).map(textOf);
   return { x, ...classesOf(file, `column '${wanted[0]}'`, cells, classes) };
 };
 
@@ -86,6 +86,10 @@ const numberOf = (cell: unknown, file: string, where: string): number => {
   const empty = cell === '' || cell === null || cell === undefined;
   const value = empty || cell instanceof Date ? NaN : Number(cell);
   if (Number.isFinite(value)) return value;
-  const got = empty ? '' : String(cell);
-  throw new DataError(file, `${where}: expected a number, got '${got}'`);
+  throw new DataError(file, `${where}: expected a number, got '${textOf(cell)}'`);
+};
+
+const textOf = (cell: unknown): string => {
+  if (cell === null || cell === undefined) return '';
+  return typeof cell === 'object' ? JSON.stringify(cell) : String(cell);
 };
