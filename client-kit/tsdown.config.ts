@@ -1,12 +1,16 @@
 import { defineConfig } from 'tsdown';
 
-const ENTRIES = ['index', 'onnx', 'node', 'browser'];
+const ENTRIES = ['index', 'onnx', 'differentiate', 'node', 'browser'];
 const common = {
   format: 'esm',
   platform: 'neutral',
   target: 'es2022',
-  // No dependencies: valibot reads the arguments of a few filters, and what is used of it fits in.
-  deps: { neverBundle: [/^node:/, 'onnxruntime-web'], onlyBundle: ['valibot'] },
+  // No dependencies: valibot reads the arguments of a few filters, and what is used of it fits in; protobuf reads ONNX,
+  // for the differentiator alone.
+  deps: {
+    neverBundle: [/^node:/, 'onnxruntime-web'],
+    onlyBundle: ['valibot', '@bufbuild/protobuf'],
+  },
 } as const;
 
 /** The code from the sources; the types from what `tsc -p tsconfig.build.json` wrote, made one file an entry likewise. */
