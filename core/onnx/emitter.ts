@@ -12,6 +12,7 @@ import type { Scope } from './node-view.ts';
 import type { NodeProto } from './proto/onnx_pb.ts';
 import { KNOWN, knownOf } from './shapes/known.ts';
 import { SHAPES } from './shapes/registry.ts';
+import { plainWindow } from './window-form.ts';
 
 /** Domain of operators that exist only until the graph is lowered for a target. */
 export const ABSTRACT = 'tributary';
@@ -98,6 +99,7 @@ export class Emitter implements Scope {
     const view = new NodeView(node, this);
     const key = (node.domain === '' ? '' : `${node.domain}:`) + node.opType;
     const inferable = node.input.every((name) => name === '' || this.types.has(name));
+    if (inferable) node.attribute = plainWindow(view);
     const types = inferable ? SHAPES[key]?.(view) : undefined;
     node.output.forEach((name, i) => {
       this.#names.add(name);

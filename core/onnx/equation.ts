@@ -4,6 +4,8 @@ import type { NodeView } from './node-view.ts';
 export interface Equation {
   readonly inputs: readonly string[];
   readonly output: string;
+  /** The labels that stand for an ellipsis; '' where there is none. */
+  readonly ellipsis: string;
 }
 
 const LETTERS = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ';
@@ -21,14 +23,15 @@ export const equationOf = (n: NodeView): Equation => {
   const widths = terms.map((term, i) =>
     term.includes('...') ? n.rank(i) - (term.length - '...'.length) : 0,
   );
-  const ellipsis = (width: number): string => free.slice(0, width).toReversed().join('');
+  const ellipsisOf = (width: number): string => free.slice(0, width).toReversed().join('');
   const inputs = terms.map((term, i) => {
-    const spelled = term.replace('...', ellipsis(widths[i] ?? 0));
+    const spelled = term.replace('...', ellipsisOf(widths[i] ?? 0));
     if (spelled.length !== n.rank(i)) n.malformed(`${term} doesn't fit rank ${n.rank(i)}`);
     return spelled;
   });
   const all = [...left.replaceAll(/[,.]/g, '')];
   const once = all.filter((letter) => all.indexOf(letter) === all.lastIndexOf(letter)).toSorted();
   const output = right ?? `${left.includes('...') ? '...' : ''}${once.join('')}`;
-  return { inputs, output: output.replace('...', ellipsis(Math.max(...widths))) };
+  const ellipsis = ellipsisOf(Math.max(...widths));
+  return { inputs, output: output.replace('...', ellipsis), ellipsis };
 };

@@ -65,6 +65,59 @@ export const windowOf = (n: NodeView, kernel: readonly number[]): Window => {
 };
 
 /**
+ * Window of a ConvTranspose, seen from its output Y: it slides over Y and leaves X. Y is `output_shape` large, or
+ * stride * X with auto_pad SAME, or stride * (X - 1) + output_padding + extent - pads. Padding that isn't given is what
+ * is over; an odd cell of it goes to the beginning, to the end with SAME_UPPER (as ONNX Runtime has it).
+ */
+export const windowOfTransposed = (n: NodeView): Window => {
+  const kernel = n
+    .shape(1)
+    .slice(2)
+    .map((dim) => n.number(dim, 'because it is a kernel'));
+  const rank = kernel.length;
+  const output = n
+    .shape(0)
+    .slice(2)
+    .map((dim) => n.number(dim, 'because a window slides over it'));
+  const strides = n.ints('strides') ?? kernel.map(() => 1);
+  const dilations = n.ints('dilations') ?? kernel.map(() => 1);
+  const pads = n.ints('pads') ?? [];
+  const autoPad = n.text('auto_pad', 'NOTSET');
+  const whole = kernel.map(
+    (size, axis) =>
+      (strides[axis] ?? 1) * ((output[axis] ?? 1) - 1) +
+      (n.ints('output_padding')?.[axis] ?? 0) +
+      extent(size, dilations[axis] ?? 1),
+  );
+  const same = output.map((size, axis) => size * (strides[axis] ?? 1));
+  const asked = n.ints('output_shape')?.slice(-rank) ?? (autoPad.startsWith('SAME') ? same : []);
+  const over = whole.map((size, axis) => Math.max(0, size - (asked[axis] ?? size)));
+  const less = over.map((total) => Math.floor(total / 2));
+  const more = over.map((total, axis) => total - (less[axis] ?? 0));
+  const given = asked.length === 0 && autoPad === 'NOTSET';
+  const padsBegin = given
+    ? kernel.map((_, axis) => pads[axis] ?? 0)
+    : autoPad === 'SAME_UPPER'
+      ? less
+      : more;
+  const padsEnd = given
+    ? kernel.map((_, axis) => pads[rank + axis] ?? 0)
+    : autoPad === 'SAME_UPPER'
+      ? more
+      : less;
+  const input = whole.map((size, axis) => size - (padsBegin[axis] ?? 0) - (padsEnd[axis] ?? 0));
+  return { kernel, strides, dilations, padsBegin, padsEnd, input, output, dropsWindow: false };
+};
+
+/** The window in attributes of its own: no auto_pad, which runtimes refuse beside dilations. */
+export const explicit = (w: Window): Record<string, readonly number[]> => ({
+  kernel_shape: w.kernel,
+  strides: w.strides,
+  dilations: w.dilations,
+  pads: [...w.padsBegin, ...w.padsEnd],
+});
+
+/**
  * Attributes of the ConvTranspose that spreads the window's outputs back onto its inputs, exactly `input` large:
  * what the windows didn't reach at the end is output padding, what they overran is cut as end padding.
  */
@@ -84,6 +137,16 @@ export const transposedWindow = (w: Window): Record<string, readonly number[]> =
     output_padding: over.map((by) => Math.max(0, -by)),
   };
 };
+
+/** Whether the windows cover the input once, side by side. */
+export const tiles = (w: Window): boolean =>
+  w.kernel.every(
+    (kernel, axis) =>
+      w.strides[axis] === kernel &&
+      w.dilations[axis] === 1 &&
+      w.padsBegin[axis] === 0 &&
+      (w.output[axis] ?? 0) * kernel === w.input[axis],
+  );
 
 /** How many windows positions each output counts: the kernel's cells that lie on the input (or on it and its padding). */
 export const cellCounts = (w: Window, includePadding: boolean): number[] => {

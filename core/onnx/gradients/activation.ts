@@ -1,3 +1,4 @@
+import { ABSTRACT } from '../emitter.ts';
 import type { Emitter } from '../emitter.ts';
 import { unary } from './elementwise.ts';
 import type { GradientView, Rule } from './rule.ts';
@@ -10,10 +11,15 @@ const above = (n: GradientView, g: Emitter, bound: number): string =>
 const times = (n: GradientView, g: Emitter, slope: string | number): string =>
   g.op('Mul', [n.grad, typeof slope === 'number' ? g.scalar(slope, n.grad) : slope]);
 
-// dx where y > 0, else 0; at 0 it is 0, as in PyTorch
+/** dx where y > 0, else 0; at 0 it is 0, as in PyTorch. How that is written depends on the target: lowering/. */
+export const reluGradient = (g: Emitter, y: string, dy: string): string =>
+  g.op('ReluGrad', [y, dy], {}, ABSTRACT);
+
 export const relu = unary((n, g) => {
-  const zero = g.scalar(0, n.grad);
-  return g.op('Where', [g.op('Greater', [n.out(0), zero]), n.grad, zero]);
+  const maker = g.nodes.find((node) => node.output.includes(n.grad));
+  // The pool behind it has masked its own gradient: fewer cells, with the same outcome.
+  const masked = maker?.opType === 'MaxPoolGrad' && maker.input[0] === n.out(0);
+  return masked ? n.grad : reluGradient(g, n.out(0), n.grad);
 });
 
 // dx where x > alpha, else 0

@@ -9,16 +9,22 @@ import type { GradientView, Rule } from './rule.ts';
  * only its diagonal was read, and the rest of dX_i is 0.
  */
 export const einsum: Rule = (n, g) => {
-  const { inputs, output } = equationOf(n);
+  const { inputs, output, ellipsis } = equationOf(n);
   return inputs.map((labels, i) => {
     if (!n.needs(i)) return null;
     const others = inputs.flatMap((term, at) => (at === i ? [] : [{ term, name: n.in(at) }]));
     const terms = [{ term: output, name: n.grad }, ...others];
     const present = new Set(terms.flatMap(({ term }) => [...term]));
     const own = [...new Set(labels)].filter((label) => present.has(label)).join('');
-    const equation = `${terms.map(({ term }) => term).join()}->${own}`;
+    const labelled = [...terms.map(({ term }) => term), own];
+    // Axes that are broadcast may stand under an ellipsis only: what has a letter is as long everywhere.
+    const short = (term: string): string =>
+      ellipsis !== '' && labelled.every((each) => each.includes(ellipsis))
+        ? term.replace(ellipsis, '...')
+        : term;
+    const equation = `${terms.map(({ term }) => short(term)).join()}->${short(own)}`;
     const found =
-      equation === `${own}->${own}`
+      labelled.length === 2 && output === own
         ? n.grad
         : g.op(
             'Einsum',

@@ -1,6 +1,6 @@
 import type { Emitter } from '../emitter.ts';
 import type { NodeView } from '../node-view.ts';
-import { transposedWindow, windowOf } from '../window.ts';
+import { tiles, transposedWindow, windowOf } from '../window.ts';
 import type { Window } from '../window.ts';
 import type { Lowering } from './rule.ts';
 
@@ -12,16 +12,6 @@ export const maxPoolMask: Lowering = (n, g) => {
   const window = windowOf(n, n.ints('kernel_shape') ?? n.malformed('kernel_shape is missing'));
   return tiles(window) ? tiled(n, g, window) : sliding(n, g, window);
 };
-
-/** Windows that cover the input once, side by side. */
-const tiles = (w: Window): boolean =>
-  w.kernel.every(
-    (kernel, axis) =>
-      w.strides[axis] === kernel &&
-      w.dilations[axis] === 1 &&
-      w.padsBegin[axis] === 0 &&
-      (w.output[axis] ?? 0) * kernel === w.input[axis],
-  );
 
 const toFloat = (g: Emitter, condition: string): string => g.op('Cast', [condition], { to: 1 });
 
