@@ -58,6 +58,9 @@ export const textAttribute = (node: NodeProto, name: string, otherwise: string):
   return found === undefined ? otherwise : new TextDecoder().decode(found.s);
 };
 
+export const textsAttribute = (node: NodeProto, name: string): readonly string[] | undefined =>
+  find(node, name)?.strings.map((text) => new TextDecoder().decode(text));
+
 /** The tensor of a Constant node, whichever of its value attributes is used; undefined if it holds another kind. */
 export const constantTensor = (node: NodeProto, files?: ExternalData): Tensor | undefined => {
   const attribute = node.attribute[0];

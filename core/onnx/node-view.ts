@@ -6,6 +6,7 @@ import {
   intsAttribute,
   tensorAttribute,
   textAttribute,
+  textsAttribute,
 } from './attribute.ts';
 import type { Dim } from './dim.ts';
 import { isStatic } from './dim.ts';
@@ -117,6 +118,10 @@ export class NodeView {
 
   text(name: string, otherwise: string): string {
     return textAttribute(this.proto, name, otherwise);
+  }
+
+  texts(name: string): readonly string[] | undefined {
+    return textsAttribute(this.proto, name);
   }
 
   tensor(name: string): Tensor | undefined {

@@ -1,3 +1,5 @@
+import { gruParts, lstmParts, rnnParts } from '../parts/cells.ts';
+import { recurrentOtherwise } from '../parts/recurrence.ts';
 import * as activation from './activation.ts';
 import * as arrange from './arrangement.ts';
 import { conv, convTranspose } from './convolution.ts';
@@ -90,6 +92,7 @@ export const GRADIENTS: Readonly<Record<string, Entry>> = {
   Expand: from(9, arrange.expand),
   Flatten: from(9, arrange.rearranged),
   Floor: none(9, STEPWISE),
+  GRU: parts(9, gruParts, recurrentOtherwise),
   Gather: from(9, pick.gather),
   GatherElements: from(11, pick.gatherElements),
   GatherND: from(11, pick.gatherND),
@@ -109,6 +112,7 @@ export const GRADIENTS: Readonly<Record<string, Entry>> = {
   IsInf: none(10, TRUTH),
   IsNaN: none(9, TRUTH),
   LRN: from(9, norm.lrn),
+  LSTM: parts(9, lstmParts, recurrentOtherwise),
   LayerNormalization: from(17, norm.layerNormalization),
   LeakyRelu: from(9, activation.leakyRelu),
   Less: none(9, TRUTH),
@@ -133,6 +137,7 @@ export const GRADIENTS: Readonly<Record<string, Entry>> = {
   Pad: from(9, cut.pad, cut.padsUnknown),
   Pow: from(9, pow),
   RMSNormalization: from(23, norm.rmsNormalization),
+  RNN: parts(9, rnnParts, recurrentOtherwise),
   Reciprocal: from(9, each.reciprocal),
   ReduceL1: from(9, reduce.l1, reduce.reducesNothing),
   ReduceL2: from(9, reduce.l2, reduce.reducesNothing),

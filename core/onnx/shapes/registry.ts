@@ -1,3 +1,4 @@
+import { recurrent } from './recurrent.ts';
 import { argument, reduce } from './reduction.ts';
 import * as arrange from './arrangement.ts';
 import * as each from './elementwise.ts';
@@ -55,6 +56,7 @@ export const SHAPES: Readonly<Record<string, ShapeRule>> = {
   EyeLike: indexing.like,
   Flatten: arrange.flatten,
   Floor: each.same,
+  GRU: recurrent,
   Gather: indexing.gather,
   GatherElements: indexing.gatherElements,
   GatherND: indexing.gatherND,
@@ -74,6 +76,7 @@ export const SHAPES: Readonly<Record<string, ShapeRule>> = {
   IsInf: each.truth,
   IsNaN: each.truth,
   LRN: each.same,
+  LSTM: recurrent,
   LayerNormalization: layerNormalization,
   LeakyRelu: each.same,
   Less: each.comparison,
@@ -100,6 +103,7 @@ export const SHAPES: Readonly<Record<string, ShapeRule>> = {
   Pad: arrange.pad,
   Pow: each.broadcast,
   RMSNormalization: each.same,
+  RNN: recurrent,
   RandomNormalLike: indexing.like,
   RandomUniformLike: indexing.like,
   Range: indexing.range,
