@@ -17,8 +17,26 @@ type Keys<T extends { readonly name: string }, Common extends string = never> = 
   >[];
 };
 
-/** What `--loss` takes. */
-const LOSSES: Keys<Exclude<Loss, string>> = { 'softmax-cross-entropy': ['reduction'] };
+/** What `--loss` takes; numbers of a list with slashes between them. */
+const LOSSES: Keys<Extract<Loss, { readonly name: string }>> = {
+  'softmax-cross-entropy': [
+    'labels',
+    'labelSmoothing',
+    'axis',
+    'classWeights',
+    'ignoreIndex',
+    'output',
+    'reduction',
+  ],
+  nll: ['axis', 'classWeights', 'ignoreIndex', 'output', 'reduction'],
+  'bce-with-logits': ['posWeight', 'output', 'reduction'],
+  mse: ['output', 'reduction'],
+  mae: ['output', 'reduction'],
+  huber: ['delta', 'output', 'reduction'],
+  'smooth-l1': ['beta', 'output', 'reduction'],
+  kl: ['logTarget', 'over', 'output', 'reduction'],
+  cosine: ['axis', 'eps', 'output', 'reduction'],
+};
 
 /** What `--optimizer` takes; clipping and terms have options of their own. */
 const OPTIMIZERS: Keys<Optimizer, 'clip' | 'proximal' | 'control'> = {
