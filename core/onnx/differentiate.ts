@@ -10,6 +10,9 @@ import { refuse, settle } from './fault.ts';
 import type { DifferentiateFault } from './fault.ts';
 import type { Graph } from './graph.ts';
 import type { ExternalData } from './import/external-data.ts';
+import { adaptersOf } from './lora/adapter.ts';
+import type { LoraOptions } from './lora/adapter.ts';
+import { withBranches, withChangedWeights } from './lora/adapted.ts';
 import type { Loss } from './losses/loss.ts';
 import { lossOf } from './losses/registry.ts';
 import type { LossOptions } from './losses/registry.ts';
@@ -19,7 +22,7 @@ import { opsetOf, prepare } from './prepare.ts';
 import type { Program } from './program.ts';
 import { evaluateProgram, predictProgram, trainPrograms } from './programs.ts';
 import type { Originals } from './restoration/original.ts';
-import { rolesOf } from './roles.ts';
+import { rolesOf, withAdapters } from './roles.ts';
 import type { RoleOptions } from './roles.ts';
 import { routeTo } from './route.ts';
 import { inferenceForm } from './training/registry.ts';
@@ -30,6 +33,8 @@ export interface DifferentiateOptions extends RoleOptions {
   readonly optimizer: OptimizerOptions;
   /** The runtime that the train program is written for. Default `wasm`. */
   readonly target?: Target;
+  /** Adapters to learn in place of the weights beside which they stand. */
+  readonly lora?: LoraOptions;
   /** Whether Dropout draws masks in training. Default true. */
   readonly dropout?: boolean;
   /** Sizes for symbolic dimensions of the inputs, by the names that the model gives them. Never needed for the batch. */
@@ -53,7 +58,7 @@ export interface Programs {
   readonly evaluate: Program;
   /** parameters, x -> the model's own outputs */
   readonly predict: Program;
-  /** The weights that the model came with. */
+  /** The weights that the model came with, and the adapters as they start; without those that stand inside. */
   readonly parameters: Tensors;
 }
 
@@ -80,9 +85,12 @@ const programsOf = (model: Uint8Array, options: DifferentiateOptions): Programs 
   const graph: Graph = { ...prepared, nodes: prepared.nodes.map(inferenceForm) };
   const opset = opsetOf(graph);
   const loss = lossOf(options.loss);
-  const wanted = rolesOf(graph, statisticsOf(graph), options);
-  const inference = Emitter.of(graph, opset);
-  const training = trainGraph(decomposed(graph, wanted.trainable), opset, {
+  const adapters = options.lora === undefined ? [] : adaptersOf(graph, options.lora);
+  const wanted = withAdapters(rolesOf(graph, statisticsOf(graph), defaults(options)), adapters);
+  const changed = withChangedWeights(graph, adapters);
+  const inference = Emitter.of(changed.graph, opset);
+  const branched = decomposed(withBranches(graph, adapters), wanted.trainable);
+  const training = trainGraph(branched, opset, {
     updated: wanted.buffers,
     drops: options.dropout ?? true,
   });
@@ -103,17 +111,38 @@ const programsOf = (model: Uint8Array, options: DifferentiateOptions): Programs 
   }
   const roles = { ...wanted, trainable: new Set(gradients.keys()) };
   const target = options.target ?? 'wasm';
-  const frame = { g: inference, graph, roles, loss: judge(inference, loss, ends, graph) };
+  const frame = {
+    g: inference,
+    graph: changed.graph,
+    roles,
+    adapters: changed.specs,
+    loss: judge(inference, loss, ends, graph),
+  };
   return {
     ...trainPrograms(
-      { g, graph, roles, loss: nodes, training, gradients, target },
+      {
+        g,
+        graph: branched,
+        roles,
+        adapters: adapters.map(({ spec }) => spec),
+        loss: nodes,
+        training,
+        gradients,
+        target,
+      },
       options.optimizer,
     ),
     evaluate: evaluateProgram(frame),
     predict: predictProgram(frame),
-    parameters: new Map([...graph.initializers].filter(([name]) => !roles.inside.has(name))),
+    parameters: new Map([...branched.initializers].filter(([name]) => !roles.inside.has(name))),
   };
 };
+
+/** With adapters, nothing else moves unless it is asked for, and the frozen weights don't travel. */
+const defaults = (options: DifferentiateOptions): RoleOptions =>
+  options.lora === undefined
+    ? options
+    : { trainable: [], buffers: [], frozen: 'inside', ...options };
 
 /** Appends the loss. Refuses what isn't of one row per example. */
 const judge = (g: Emitter, loss: Loss, judged: readonly string[], graph: Graph) => {

@@ -4,6 +4,8 @@ import type { Tensors } from '../tensors/tensor.ts';
 import { decodeModel, encodeModel } from './codec.ts';
 import { settle } from './fault.ts';
 import type { DifferentiateFault } from './fault.ts';
+import type { Graph } from './graph.ts';
+import { merged } from './lora/merge.ts';
 import type { Program } from './program.ts';
 
 /** Why weights don't fit a program. */
@@ -17,6 +19,11 @@ export type ForwardFault =
       readonly got: string;
     };
 
+export interface ForwardOptions {
+  /** Whether adapters (LoRA) become part of the weights that they change, or stay beside them. Default true. */
+  readonly merge?: boolean;
+}
+
 /**
  * An ordinary ONNX model: a predict program with the given weights inside. Any ONNX runtime runs it; the weights carry
  * their original names. Tensors that the program doesn't know are ignored.
@@ -24,9 +31,11 @@ export type ForwardFault =
 export const forward = (
   program: Program,
   parameters: Tensors,
+  { merge = true }: ForwardOptions = {},
 ): Result<Uint8Array, ForwardFault> => {
-  const initializers: Tensors = new Map();
-  for (const { name, input, dtype, shape } of program.manifest.parameters) {
+  const { manifest, model } = program;
+  const given: Tensors = new Map();
+  for (const { name, input, dtype, shape } of manifest.parameters) {
     const tensor = parameters.get(name);
     if (tensor === undefined) return err({ reason: 'missing_parameter', name });
     const [expected, got] = [
@@ -34,12 +43,16 @@ export const forward = (
       `${tensor.dtype} [${tensor.shape.join()}]`,
     ];
     if (expected !== got) return err({ reason: 'shape_mismatch', name, expected, got });
-    initializers.set(input, tensor);
+    given.set(input, tensor);
   }
-  const graph = settle(() => decodeModel(program.model));
-  if (!graph.ok) return graph;
-  const inputs = graph.value.inputs.filter(({ name }) => !initializers.has(name));
-  return ok(
-    encodeModel({ ...graph.value, name: 'forward', inputs, initializers, metadata: new Map() }),
-  );
+  const decoded = settle(() => decodeModel(model));
+  if (!decoded.ok) return decoded;
+  const whole: Graph = {
+    ...decoded.value,
+    name: 'forward',
+    inputs: decoded.value.inputs.filter(({ name }) => !given.has(name)),
+    initializers: new Map([...decoded.value.initializers, ...given]),
+    metadata: new Map(),
+  };
+  return ok(encodeModel(merge ? merged(whole, manifest.adapters ?? []) : whole));
 };

@@ -65,7 +65,14 @@ const named = (g: Emitter, outputs: ReadonlyMap<string, string>): readonly NodeP
     else copies.push(makeNode('Identity', [value], [name]));
   }
   const wanted = [...names.keys(), ...copies.flatMap((node) => node.input)];
-  return [...pruned(g.nodes, wanted), ...copies].map((node) => renamed(node, names));
+  const called = new Set<string>();
+  return [...pruned(g.nodes, wanted), ...copies].map((node) => {
+    const copy = renamed(node, names);
+    // Ours are called by what they make, which the model may call another node by; runtimes want names once.
+    if (called.has(copy.name)) copy.name = '';
+    called.add(copy.name);
+    return copy;
+  });
 };
 
 const renamed = (node: NodeProto, names: ReadonlyMap<string, string>): NodeProto => {

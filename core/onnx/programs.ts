@@ -1,4 +1,10 @@
-import type { Manifest, ParameterSpec, ProgramInputs, TermSpec } from '../tensors/manifest.ts';
+import type {
+  AdapterSpec,
+  Manifest,
+  ParameterSpec,
+  ProgramInputs,
+  TermSpec,
+} from '../tensors/manifest.ts';
 import type { Emitter } from './emitter.ts';
 import type { Graph } from './graph.ts';
 import { specOf } from './losses/loss.ts';
@@ -18,6 +24,7 @@ export interface Frame {
   readonly g: Emitter;
   readonly graph: Graph;
   readonly roles: Roles;
+  readonly adapters: readonly AdapterSpec[];
   readonly loss: LossNodes;
 }
 
@@ -84,6 +91,9 @@ const parameterSpecs = (
       ...made.get(name),
     }));
 
+const adaptersOf = ({ adapters }: Frame): Pick<Manifest, 'adapters'> =>
+  adapters.length === 0 ? {} : { adapters };
+
 export const evaluateProgram = (frame: Frame): Program =>
   assemble(frame.g, frame.graph, new Map(metricValues(frame.loss)), (reads) => ({
     version: 1,
@@ -92,6 +102,7 @@ export const evaluateProgram = (frame: Frame): Program =>
     state: [],
     inputs: batchOf(frame, reads, frame.loss.labels),
     metrics: metricSpecs(frame.loss),
+    ...adaptersOf(frame),
   }));
 
 export const predictProgram = (frame: Frame): Program => {
@@ -104,6 +115,7 @@ export const predictProgram = (frame: Frame): Program => {
     state: [],
     inputs: batchOf(frame, reads),
     metrics: [],
+    ...adaptersOf(frame),
     outputs: graph.outputs.flatMap(({ name }) => {
       const type = g.types.get(name);
       return type === undefined ? [] : [specOf({ name, ...type })];
@@ -153,6 +165,7 @@ export const trainPrograms = (
     target,
     metrics: metricSpecs(loss),
     ...(clipped && { clip: clipped.clip }),
+    ...adaptersOf(frame),
   } as const;
   const terms = [...updated.terms, ...(clipped?.noise ?? [])];
   const state = updated.state.map(({ spec: { output }, next: value }) => ({ output, value }));

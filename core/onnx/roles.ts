@@ -1,6 +1,7 @@
 import { refuse } from './fault.ts';
 import { globMatches } from './glob.ts';
 import type { Graph } from './graph.ts';
+import type { Adapter } from './lora/adapter.ts';
 
 /** What becomes of each float weight of a model. Those in no set are frozen, and come with the other parameters. */
 export interface Roles {
@@ -49,6 +50,17 @@ export const rolesOf = (
     buffers: updated,
     inside: new Set(frozen === 'inside' ? kept : []),
   };
+};
+
+/** The same, with the factors of adapters to be learned. Refuses to learn a weight and its adapter at once. */
+export const withAdapters = (roles: Roles, adapters: readonly Adapter[]): Roles => {
+  const both = adapters.find(({ spec }) => roles.trainable.has(spec.weight));
+  if (both !== undefined) {
+    const detail = `${both.spec.weight} has an adapter, so it stays as it is`;
+    refuse({ reason: 'bad_option', option: 'trainable', detail });
+  }
+  const factors = adapters.flatMap(({ spec }) => [spec.a, spec.b]);
+  return { ...roles, trainable: new Set([...roles.trainable, ...factors]) };
 };
 
 const fitting = (

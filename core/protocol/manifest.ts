@@ -68,6 +68,7 @@ export const ManifestSchema: v.GenericSchema<unknown, Manifest> = v.object({
         b: Name,
         scale: v.number(),
         transposed: v.boolean(),
+        changed: v.exactOptional(Name),
       }),
     ),
   ),

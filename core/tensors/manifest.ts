@@ -59,6 +59,8 @@ export interface AdapterSpec {
   readonly scale: number;
   /** Whether the weight is stored with its inputs first, [in, out]. */
   readonly transposed: boolean;
+  /** The graph value that stands in the weight's place, where a program computes it as a whole. */
+  readonly changed?: string;
 }
 
 /** The inputs that a program takes per step. All but `x` are there only where the program reads them. */

@@ -60,7 +60,7 @@ describe.each(['evaluation', 'training'] as const)('PyTorch, exported in %s mode
 
   test('running statistics are buffers: given back by a step, read by the others, never learned', () => {
     const { train, gradients, evaluate, predict } = programs(from);
-    const statistics = [...Object.keys(torch.weights)].filter((name) => name.includes('running'));
+    const statistics = Object.keys(torch.weights).filter((name) => name.includes('running'));
     expect(statistics).toHaveLength(6);
     for (const { manifest } of [train, gradients, evaluate, predict]) {
       const buffers = manifest.parameters.filter(({ role }) => role === 'buffer');
