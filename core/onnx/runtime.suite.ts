@@ -95,6 +95,7 @@ export class Trainer {
   readonly #program: Program;
   readonly #session: Session;
   readonly #feeds: Tensors = new Map();
+  #steps = 0;
 
   private constructor(program: Program, session: Session, parameters: Tensors) {
     this.#program = program;
@@ -110,26 +111,32 @@ export class Trainer {
     return new Trainer(program, await open(program.model), parameters);
   }
 
-  /** One step; answers the mean loss and the count of correct answers before it. */
+  /**
+   * One step; answers the mean loss and the count of correct answers (NaN where there is none) before it. `more`: other
+   * inputs, by name.
+   */
   async step(
     x: Tensor,
     y: Tensor,
     lr: number,
+    more: Tensors = new Map(),
   ): Promise<{ loss: number; correct: number; examples: number }> {
-    const { inputs, parameters, state } = this.#program.manifest;
+    const { inputs, parameters, state, metrics } = this.#program.manifest;
     const feeds = new Map(this.#feeds);
     feeds.set(inputs.x.input, x);
     feeds.set(inputs.y?.input ?? '', y);
     feeds.set(inputs.lr?.input ?? '', f32([], [lr]));
-    const out = await this.#session.run(feeds);
+    feeds.set(inputs.step?.input ?? '', f32([], [++this.#steps]));
+    const out = await this.#session.run(new Map([...feeds, ...more]));
     for (const { input, output } of [...parameters, ...state]) {
       const next = output === undefined ? undefined : out.get(output);
       if (next !== undefined) this.#feeds.set(input, next);
     }
     const examples = scalarOf(out, 'examples');
+    const count = metrics.find(({ name }) => name === 'loss')?.count;
     return {
-      loss: scalarOf(out, 'loss_sum') / examples,
-      correct: scalarOf(out, 'correct'),
+      loss: scalarOf(out, 'loss_sum') / (count === undefined ? examples : scalarOf(out, count)),
+      correct: out.has('correct') ? scalarOf(out, 'correct') : NaN,
       examples,
     };
   }

@@ -8,11 +8,6 @@ export interface Sum {
   readonly value: string;
 }
 
-export const sumOf = (g: Emitter, output: string, value: string): Sum => ({
-  output: g.fresh(output),
-  value,
-});
-
 /** A figure that adds up over batches and sites: its sum divided by its count, once, by whoever adds last. */
 export interface Metric {
   readonly name: string;
@@ -46,6 +41,14 @@ export interface Loss {
  * the same for both.
  */
 export type Reduction = 'mean' | 'sum';
+
+/** Options of every loss that has a name. */
+export interface CommonOptions {
+  /** Default `mean`. */
+  readonly reduction?: Reduction;
+  /** The model's output to judge. Default: its first. */
+  readonly output?: string;
+}
 
 /** An InputSpec (manifest) of a graph value. */
 export const specOf = ({ name, dtype, shape }: Value): InputSpec => ({ input: name, dtype, shape });

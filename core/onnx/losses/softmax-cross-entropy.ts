@@ -1,70 +1,163 @@
-import { isStatic } from '../dim.ts';
+import { intAttribute } from '../attribute.ts';
 import type { Emitter } from '../emitter.ts';
 import { refuse } from '../fault.ts';
-import { firstOutput } from './judged.ts';
-import { sumOf } from './loss.ts';
-import type { Loss, LossNodes, Reduction } from './loss.ts';
+import type { Graph, Value } from '../graph.ts';
+import { classesOf, classSums, indexLabels, weightsOf } from './class-labels.ts';
+import type { Classes, ClassOptions } from './class-labels.ts';
+import { judgedOf } from './judged.ts';
+import type { Loss, LossNodes } from './loss.ts';
+import { reduced, toInt32 } from './sums.ts';
 
-export interface SoftmaxCrossEntropyOptions {
-  readonly reduction?: Reduction;
+export interface SoftmaxCrossEntropyOptions extends ClassOptions {
+  /** `index` (default): an int32 class number for each position. `probabilities`: float32, in the output's shape. */
+  readonly labels?: 'index' | 'probabilities';
+  /** How much of each label is spread evenly over all classes, in [0, 1]. Default 0. */
+  readonly labelSmoothing?: number;
 }
 
+const WITHIN = ['Softmax', 'LogSoftmax'];
+
 /**
- * Mean over the batch of log(sum e^z) - z[label], from logits z [batch, classes] and int32 labels [batch].
- * Written in primitives: the fused loss operators, and OneHot, fall back to the CPU on WebGPU. The log-sum-exp is taken
- * of z - max z, which never overflows. dz = (softmax(z) - onehot(y)) / batch.
+ * Cross-entropy of logits z (torch.nn.CrossEntropyLoss): sum over classes of a (L - z), with L = ln(sum e^z) and a the
+ * truth, weighted and smoothed; slope (sum of a) softmax(z) - a. Written in primitives: the fused loss operators, and
+ * OneHot, fall back to the CPU on WebGPU. The log-sum-exp is taken of z - max z, which never overflows.
  */
 export const softmaxCrossEntropy = (options: SoftmaxCrossEntropyOptions): Loss => ({
-  judges: firstOutput('Softmax', 'LogSoftmax'),
-  append: (g, [logits = '']) => append(g, logits, options),
+  judges: (graph) => [judgedOf(graph, options.output, WITHIN).value],
+  append: (g, [logits = ''], graph) =>
+    append(g, classesOf(g, logits, options.axis ?? closingAxis(graph, options)), options),
 });
 
-const append = (
-  g: Emitter,
-  logits: string,
-  { reduction = 'mean' }: SoftmaxCrossEntropyOptions,
-): LossNodes => {
-  const type = g.types.get(logits);
-  const [batch, classes] = type?.shape ?? [];
-  if (
-    type?.shape.length !== 2 ||
-    batch === undefined ||
-    classes === undefined ||
-    !isStatic(classes)
-  ) {
-    return refuse({
-      reason: 'loss_mismatch',
-      expected: 'logits [batch, classes]',
-      got: `${logits} ${JSON.stringify(type?.shape ?? 'of unknown shape')}`,
-    });
-  }
-  const y = { name: g.fresh('y'), dtype: 'I32', shape: [batch] } as const;
-  g.input(y.name, y);
-  const shifted = g.op('Sub', [logits, g.reduce('ReduceMax', logits, [1], 1)]);
+const closingAxis = (graph: Graph, { output }: SoftmaxCrossEntropyOptions): number => {
+  const { closing } = judgedOf(graph, output, WITHIN);
+  return closing === undefined ? 1 : intAttribute(closing, 'axis', -1);
+};
+
+const append = (g: Emitter, classes: Classes, options: SoftmaxCrossEntropyOptions): LossNodes => {
+  const { output: logits, axis } = classes;
+  const shifted = g.op('Sub', [logits, g.reduce('ReduceMax', logits, [axis], 1)]);
   const exps = g.op('Exp', [shifted]);
-  const total = g.reduce('ReduceSum', exps, [1], 1);
-  const counted = g.constant({
-    dtype: 'I32',
-    shape: [1, classes],
-    data: Int32Array.from({ length: classes }, (_, i) => i),
+  const sum = g.reduce('ReduceSum', exps, [axis], 1);
+  const { y, truth, share, mass, kept, divisorMass, picked } = truthOf(
+    g,
+    classes,
+    shifted,
+    options,
+  );
+  const log = g.op('Log', [sum]);
+  const losses = g.op('Sub', [mass === undefined ? log : g.op('Mul', [mass, log]), picked]);
+  const { metrics, examples, divisor } = classSums(g, classes, {
+    y: y.name,
+    truth,
+    losses,
+    ...(divisorMass !== undefined && { mass: divisorMass }),
+    ...(kept !== undefined && { kept }),
   });
-  const isLabel = g.op('Equal', [g.op('Unsqueeze', [y.name, g.ints([1])]), counted]);
-  const oneHot = g.op('Cast', [isLabel], { to: 1 });
-  const chosen = g.reduce('ReduceSum', g.op('Mul', [shifted, oneHot]), [1], 1);
-  const losses = g.op('Sub', [g.op('Log', [total]), chosen]);
-  const best = g.op('Cast', [g.op('ArgMax', [logits], { axis: 1, keepdims: 0 })], { to: 6 });
-  const hits = g.op('Cast', [g.op('Equal', [best, y.name])], { to: 1 });
-  const examples = g.op('Cast', [g.op('Size', [y.name])], { to: 1 });
-  const slope = g.op('Sub', [g.op('Div', [exps, total]), oneHot]);
-  const sum = g.reduce('ReduceSum', losses, [0, 1], 0);
-  const correct = g.reduce('ReduceSum', hits, [0], 0);
+  const softmax = g.op('Div', [exps, sum]);
+  const slope = g.op('Sub', [mass === undefined ? softmax : g.op('Mul', [softmax, mass]), share]);
   return {
     labels: [y],
-    metrics: [
-      { name: 'loss', sum: sumOf(g, 'loss_sum', sum) },
-      { name: 'accuracy', sum: sumOf(g, 'correct', correct) },
-    ],
-    examples: sumOf(g, 'examples', examples),
-    seeds: new Map([[logits, reduction === 'sum' ? slope : g.op('Div', [slope, examples])]]),
+    metrics,
+    examples,
+    seeds: new Map([[logits, reduced(g, slope, divisor, options.reduction)]]),
+  };
+};
+
+interface Truth {
+  readonly y: Value;
+  /** The right class of each position. */
+  readonly truth: string;
+  /** a: how much each class counts, in the output's shape. */
+  readonly share: string;
+  /** The sum of a over the classes; left out where it is 1. */
+  readonly mass?: string | undefined;
+  /** The sum over the classes of a (z - max z). */
+  readonly picked: string;
+  readonly kept?: string | undefined;
+  /** What the mean weighs each position with; left out where that is 1. */
+  readonly divisorMass?: string | undefined;
+}
+
+const truthOf = (
+  g: Emitter,
+  classes: Classes,
+  shifted: string,
+  options: SoftmaxCrossEntropyOptions,
+): Truth => {
+  const smoothing = options.labelSmoothing ?? 0;
+  if (!(smoothing >= 0 && smoothing <= 1)) {
+    refuse({
+      reason: 'bad_option',
+      option: 'loss.labelSmoothing',
+      detail: `expected a number in [0, 1], got ${smoothing}`,
+    });
+  }
+  return options.labels === 'probabilities'
+    ? softTruth(g, classes, shifted, smoothing, options)
+    : indexTruth(g, classes, shifted, smoothing, options);
+};
+
+const indexTruth = (
+  g: Emitter,
+  classes: Classes,
+  shifted: string,
+  smoothing: number,
+  options: SoftmaxCrossEntropyOptions,
+): Truth => {
+  const { axis, count } = classes;
+  const { y, chosen, weighted, weights, kept, mass } = indexLabels(g, classes, options);
+  const along = (x: string): string => g.reduce('ReduceSum', x, [axis], 1);
+  const common = { y, truth: y.name, kept, divisorMass: mass };
+  if (smoothing === 0) {
+    // Not the product with a one-hot: a logit of -inf elsewhere (a masked class) would make it NaN.
+    const own = along(g.op('Where', [chosen, shifted, g.scalar(0, shifted)]));
+    const picked = mass === undefined ? own : g.op('Mul', [mass, own]);
+    return { ...common, share: weighted, mass, picked };
+  }
+  const even = g.scalar(smoothing / count, shifted);
+  const spread = weights === undefined ? even : g.op('Mul', [weights, even]);
+  const share = g.op('Add', [
+    g.op('Mul', [weighted, g.scalar(1 - smoothing, weighted)]),
+    kept === undefined ? spread : g.op('Mul', [kept, spread]),
+  ]);
+  const picked = along(g.op('Mul', [share, shifted]));
+  return { ...common, share, mass: weights === undefined ? kept : along(share), picked };
+};
+
+const softTruth = (
+  g: Emitter,
+  classes: Classes,
+  shifted: string,
+  smoothing: number,
+  { classWeights, ignoreIndex }: SoftmaxCrossEntropyOptions,
+): Truth => {
+  if (ignoreIndex !== undefined) {
+    refuse({
+      reason: 'bad_option',
+      option: 'loss.ignoreIndex',
+      detail: 'labels that are probabilities have no index',
+    });
+  }
+  const { axis, shape, count } = classes;
+  const type = { dtype: 'F32', shape } as const;
+  const y = { name: g.input(g.fresh('y'), type), ...type };
+  const smooth =
+    smoothing === 0
+      ? y.name
+      : g.op('Add', [
+          g.op('Mul', [y.name, g.scalar(1 - smoothing, y.name)]),
+          g.scalar(smoothing / count, y.name),
+        ]);
+  const share =
+    classWeights === undefined
+      ? smooth
+      : g.op('Mul', [smooth, weightsOf(g, classes, classWeights)]);
+  const along = (x: string): string => g.reduce('ReduceSum', x, [axis], 1);
+  return {
+    y,
+    truth: toInt32(g, g.op('ArgMax', [y.name], { axis, keepdims: 0 })),
+    share,
+    mass: along(share),
+    picked: along(g.op('Mul', [share, shifted])),
   };
 };

@@ -58,7 +58,7 @@ const adaptive = (options: AdamOptions, start: Start): Optimizer => {
       const { gradient, parameter } = start(g, { ...before, lr });
       const m = blend(g, beta1, exp_avg, gradient);
       const v = blend(g, beta2, exp_avg_sq, g.op('Mul', [gradient, gradient]));
-      const top = amsgrad ? g.op('Max', [max_exp_avg_sq, v]) : v;
+      const top = amsgrad ? larger(g, max_exp_avg_sq, v) : v;
       const root = g.op('Sqrt', [weightSoFar(g, beta2, count())]);
       const rate = g.op('Div', [g.op('Mul', [lr, root]), weightSoFar(g, beta1, count())]);
       const spread = g.op('Add', [g.op('Sqrt', [top]), scaled(g, eps, root)]);
@@ -69,6 +69,10 @@ const adaptive = (options: AdamOptions, start: Start): Optimizer => {
     },
   };
 };
+
+/** Written so because WebGPU's kernels have no Max. */
+const larger = (g: Emitter, a: string, b: string): string =>
+  g.op('Where', [g.op('Greater', [a, b]), a, b]);
 
 /**
  * 1 - beta^t: the weight that a running mean from zero has collected in t steps. As 2u / (1 + u) with

@@ -21,7 +21,7 @@ const byNorm = (g: Emitter, gradients: Gradients, norm: number): Gradients => {
   });
   const total = g.op('Sqrt', [squares.reduce((a, b) => g.op('Add', [a, b]))]);
   const ratio = g.op('Div', [g.scalar(norm, total), g.op('Add', [total, g.scalar(1e-6, total)])]);
-  const by = g.op('Min', [ratio, g.scalar(1, ratio)]);
+  const by = g.op('Clip', [ratio, '', g.scalar(1, ratio)]);
   return new Map([...gradients].map(([name, x]) => [name, g.op('Mul', [x, by])]));
 };
 

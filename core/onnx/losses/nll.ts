@@ -1,0 +1,30 @@
+import { classesOf, classSums, indexLabels } from './class-labels.ts';
+import type { ClassOptions } from './class-labels.ts';
+import { judgedOf } from './judged.ts';
+import type { Loss } from './loss.ts';
+import { reduced } from './sums.ts';
+
+/** Negative log-likelihood (torch.nn.NLLLoss) of log-probabilities x and int32 labels: -w x[label]; slope -w at the label. */
+export const nll = (options: ClassOptions): Loss => ({
+  judges: (graph) => [judgedOf(graph, options.output).value],
+  append: (g, [x = '']) => {
+    const classes = classesOf(g, x, options.axis ?? 1);
+    const { y, chosen, weighted, kept, mass } = indexLabels(g, classes, options);
+    const own = g.op('Where', [chosen, x, g.scalar(0, x)]);
+    const picked = g.reduce('ReduceSum', own, [classes.axis], 1);
+    const losses = g.op('Neg', [mass === undefined ? picked : g.op('Mul', [mass, picked])]);
+    const { metrics, examples, divisor } = classSums(g, classes, {
+      y: y.name,
+      truth: y.name,
+      losses,
+      ...(mass !== undefined && { mass }),
+      ...(kept !== undefined && { kept }),
+    });
+    return {
+      labels: [y],
+      metrics,
+      examples,
+      seeds: new Map([[x, reduced(g, g.op('Neg', [weighted]), divisor, options.reduction)]]),
+    };
+  },
+});
