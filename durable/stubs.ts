@@ -75,6 +75,16 @@ export interface Standing {
   readonly status: 'active' | 'revoked';
 }
 
+/** Whether a site's token is good, as the directory knows the site. */
+export const stands = (known: Standing | null, { generation }: SiteCaller): boolean =>
+  known?.status === 'active' && known.generation === generation;
+
+/** For a token that is void. */
+export const VOID_TOKEN: Fault = {
+  reason: 'unauthorized',
+  detail: 'This token is no longer valid: the site was revoked or enrolled anew.',
+};
+
 /** What a job tells the directory about itself. `seq` grows: an older message is ignored. */
 export interface JobChange {
   readonly id: string;

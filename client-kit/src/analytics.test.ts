@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { LIMITS } from '../../core/protocol/limits.ts';
 import { FakeServer, problem } from '../tests/fake-server.ts';
 import { Analytics } from './analytics.ts';
 import { Connection } from './connection.ts';
@@ -52,4 +53,14 @@ test('a thousand go in a batch, and a refusal fails nothing', async () => {
   analytics.log('loss', 0);
   await analytics.flush();
   expect(server.metrics).toHaveLength(1500);
+});
+
+test.each([0, 1])('LIMITS.metricsWaiting values wait; of %i more, the oldest go', async (more) => {
+  const { server, life } = start();
+  const analytics = life();
+  const logged = LIMITS.metricsWaiting + more;
+  for (let i = 0; i < logged; i++) analytics.log('loss', i);
+  await analytics.flush();
+  const values = server.metrics.map(({ value }) => value);
+  expect(values).toEqual(Array.from({ length: LIMITS.metricsWaiting }, (_, i) => i + more));
 });

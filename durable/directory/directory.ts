@@ -25,7 +25,15 @@ import { JobIndex } from './job-index.ts';
 import { Revocations } from './revocations.ts';
 import { SiteRegister } from './site-register.ts';
 import { hashOf, signSite, tokenKeys, type TokenKeys } from './site-token.ts';
-import { blobOf, jobOf, type JobChange, type Page, type Standing } from '../stubs.ts';
+import {
+  VOID_TOKEN,
+  blobOf,
+  jobOf,
+  stands,
+  type JobChange,
+  type Page,
+  type Standing,
+} from '../stubs.ts';
 
 const ADMIN = 'admin';
 /** A revocation answers after this long, whoever has not been told by then. */
@@ -192,10 +200,7 @@ export class Directory {
   }
 
   inbox(caller: SiteCaller): Result<Inbox, Fault> {
-    const standing = this.#sites.standing(caller.name);
-    if (standing?.status !== 'active' || standing.generation !== caller.generation) {
-      return err({ reason: 'unauthorized', detail: 'This site has been revoked.' });
-    }
+    if (!stands(this.#sites.standing(caller.name), caller)) return err(VOID_TOKEN);
     this.#sites.seen(caller.name, Date.now());
     const open = this.#jobs.openFor(caller.name, LIMITS.inboxJobs);
     const wanted = open.some(({ status }) => status !== 'SUSPENDED');

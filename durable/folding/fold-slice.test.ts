@@ -12,7 +12,6 @@ import {
 import {
   digestOf,
   finish,
-  fold,
   noise,
   read,
   values,

@@ -5,7 +5,6 @@ import { MiB } from '../../core/protocol/limits.ts';
 import type { Tensor, Tensors } from '../../core/tensors/tensor.ts';
 import { f32, importTensors, newRoom } from '../../tests/workerd/bytes-room.ts';
 import { digestOf, fold, noise, read, values, expected } from '../../tests/workerd/folds.ts';
-import type { Update } from '../../tests/workerd/folds.ts';
 
 test("FLARE's hello-numpy: each of two sites adds 1, FULL and DIFF, with 2 and 5 steps", async () => {
   const numpy = f32([3, 3], [1, 2, 3, 4, 5, 6, 7, 8, 9]);

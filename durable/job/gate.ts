@@ -2,12 +2,7 @@ import type { Caller, SiteCaller } from '../../core/protocol/caller.ts';
 import type { Fault } from '../../core/protocol/fault.ts';
 import { matchesAny } from '../../core/protocol/glob.ts';
 import type { Engine } from './engine.ts';
-import { directoryOf } from '../stubs.ts';
-
-export const VOID_TOKEN: Fault = {
-  reason: 'unauthorized',
-  detail: 'This token is no longer valid: the site was revoked or enrolled anew.',
-};
+import { VOID_TOKEN, directoryOf, stands } from '../stubs.ts';
 
 /** Who may speak to a job: the admin, and its own sites with a token of their current generation. */
 export class Gate {
@@ -26,7 +21,7 @@ export class Gate {
       const known = await directoryOf(env).generation(caller.name);
       // Much may have happened meanwhile.
       if (!this.#engine.exists) return NO_JOB;
-      if (known?.status !== 'active' || known.generation !== caller.generation) return VOID_TOKEN;
+      if (!stands(known, caller)) return VOID_TOKEN;
       if (!this.#deployed(caller)) return this.#foreign(caller);
       sites.meet(caller, Date.now());
     }
@@ -38,8 +33,7 @@ export class Gate {
   async #noJob(caller: Caller): Promise<Fault> {
     if (caller.role === 'admin') return NO_JOB;
     const known = await directoryOf(this.#engine.env).generation(caller.name);
-    const good = known?.status === 'active' && known.generation === caller.generation;
-    return good ? NO_JOB : VOID_TOKEN;
+    return stands(known, caller) ? NO_JOB : VOID_TOKEN;
   }
 
   #deployed({ name }: SiteCaller): boolean {

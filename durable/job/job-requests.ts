@@ -7,10 +7,10 @@ import type { Engine } from './engine.ts';
 import { eventStream } from './event-stream.ts';
 import { faultResponse } from '../http/fault-response.ts';
 import type { Gate } from './gate.ts';
-import { NO_JOB, VOID_TOKEN } from './gate.ts';
+import { NO_JOB } from './gate.ts';
 import type { Received } from '../results/result-store.ts';
 import { isFull } from '../bytes/storage-fault.ts';
-import { blobOf } from '../stubs.ts';
+import { VOID_TOKEN, blobOf } from '../stubs.ts';
 
 /** The front door says here who calls; it lets nobody else set it. */
 export const CALLER_HEADER = 'x-tributary-caller';

@@ -214,17 +214,17 @@ test('the newest request for a whole ends an older one', async () => {
   });
 });
 
-test('a site keeps two unfinished wholes for a task; a third ends the oldest', async () => {
-  const three = [1, 2, 3].map((x) =>
+test('a site keeps LIMITS.partialsKept unfinished wholes for a task; one more ends the oldest', async () => {
+  const wholes = Array.from({ length: LIMITS.partialsKept + 1 }, (_, x) =>
     resultFile(new Map([...big, ['u', f32([elements], new Float32Array(elements).fill(x))]])),
   );
   await newRoom().use(async (room) => {
     const digest = await importTensors(room, big);
-    for (const bytes of three) await send(room, digest, part(0, MiB, bytes));
-    const [first, second, third] = await Promise.all(
-      three.map((bytes) => send(room, digest, ask(bytes))),
-    );
-    expect([first, second, third]).toEqual([there(0), there(MiB), there(MiB)]);
+    const kept = () => Promise.all(wholes.map((bytes) => send(room, digest, ask(bytes))));
+    for (const bytes of wholes.slice(0, -1)) await send(room, digest, part(0, MiB, bytes));
+    expect(await kept()).toEqual(wholes.map((_, i) => there(i < LIMITS.partialsKept ? MiB : 0)));
+    for (const bytes of wholes.slice(-1)) await send(room, digest, part(0, MiB, bytes));
+    expect(await kept()).toEqual(wholes.map((_, i) => there(i > 0 ? MiB : 0)));
   });
 });
 

@@ -153,13 +153,12 @@ export class PartialUploads {
   }
 
   /** Forgets one whole, or all of a site's for a task, or of the task, or all. */
-  drop({ task, site, digest }: Partial<PartialKey> = {}): void {
+  drop(which: Partial<PartialKey> = {}): void {
+    const given = KEY.filter((column) => which[column] !== undefined);
+    const where = given.map((column) => `${column} = ?`).join(' AND ') || 'TRUE';
     const dropped = this.#sql.exec<{ task: string; site: string; digest: string; run: number }>(
-      `DELETE FROM partials WHERE (?1 IS NULL OR task = ?1) AND (?2 IS NULL OR site = ?2)
-        AND (?3 IS NULL OR digest = ?3) RETURNING task, site, digest, run`,
-      task ?? null,
-      site ?? null,
-      digest ?? null,
+      `DELETE FROM partials WHERE ${where} RETURNING task, site, digest, run`,
+      ...given.map((column) => which[column]),
     );
     for (const row of dropped.toArray()) {
       this.#rows.kill(row.run);
@@ -167,6 +166,9 @@ export class PartialUploads {
     }
   }
 }
+
+/** The columns that tell wholes apart, in the order of their index. */
+const KEY = ['task', 'site', 'digest'] as const;
 
 const superseded: Fault = { reason: 'conflict', detail: 'a newer request sends this whole' };
 

@@ -1,13 +1,12 @@
 import type { Caller, SiteCaller } from '../../core/protocol/caller.ts';
 import type { Env } from '../../durable/env.ts';
-import { VOID_TOKEN } from '../../durable/job/gate.ts';
 import {
   looksLikeEnrolment,
   sameText,
   tokenKeys,
   verifySite,
 } from '../../durable/directory/site-token.ts';
-import { directoryOf } from '../../durable/stubs.ts';
+import { VOID_TOKEN, directoryOf, stands } from '../../durable/stubs.ts';
 import { Refusal } from '../problem.ts';
 
 export type Identity = Caller | { readonly role: 'enrolment'; readonly token: string };
@@ -33,8 +32,6 @@ export async function authenticate(request: Request, env: Env): Promise<Identity
 }
 
 /** Throws a Refusal where a site's token is void: the site was revoked or enrolled anew. Takes a visit to the directory. */
-export async function mustStand(env: Env, { name, generation }: SiteCaller): Promise<void> {
-  const known = await directoryOf(env).generation(name);
-  if (known?.status === 'active' && known.generation === generation) return;
-  throw new Refusal(VOID_TOKEN);
+export async function mustStand(env: Env, site: SiteCaller): Promise<void> {
+  if (!stands(await directoryOf(env).generation(site.name), site)) throw new Refusal(VOID_TOKEN);
 }

@@ -34,6 +34,17 @@ const filter = {
   use: 'exclude-vars',
   args: { excludeVars: ['b'] },
 };
+/** Of a program for the model of these tests, whose batch has this name. */
+const manifest = (input: string) => ({
+  version: 1,
+  kind: 'train',
+  parameters: [
+    { name: 'w', dtype: 'F32', shape: [2], role: 'trainable', input: 'w', output: 'w2' },
+  ],
+  state: [],
+  inputs: { x: { input, dtype: 'U8', shape: ['batch', 28, 28] } },
+  metrics: [],
+});
 /** As no site has these names, no such job ever starts. */
 const deploy = ['nowhere*'];
 
@@ -52,6 +63,18 @@ describe('a spec', () => {
       LIMITS.rounds,
       (rounds) => ({ workflows: [workflow({ args: { rounds } })] }),
       'workflows[0].args.rounds',
+    ],
+    [
+      'durationS',
+      LIMITS.durationS,
+      (timeout) => ({ workflows: [workflow({ use: 'fed-avg', args: { rounds: 1, timeout } })] }),
+      'workflows[0].args.timeout',
+    ],
+    [
+      'graphNameLength',
+      LIMITS.graphNameLength,
+      (n) => ({ programs: { train: { blob: model, manifest: manifest('i'.repeat(n)) } } }),
+      'programs.train.manifest.inputs.x.input',
     ],
     [
       'an id of 63 characters',
