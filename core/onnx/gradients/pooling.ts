@@ -6,7 +6,7 @@ import type { Window } from '../window.ts';
 import { reluGradient } from './activation.ts';
 import { constantLike } from './constant.ts';
 import { sign } from './elementwise.ts';
-import type { GradientView, Rule } from './rule.ts';
+import type { GradientView, Rule, Unless } from './rule.ts';
 
 const poolWindow = (n: GradientView): Window =>
   windowOf(n, n.ints('kernel_shape') ?? n.malformed('kernel_shape is missing'));
@@ -35,6 +35,12 @@ export const averagePool: Rule = (n, g) => {
 export const lpPool: Rule = (n, g) => [
   lpShare(n, g, (share) => spread(n, g, share, poolWindow(n))),
 ];
+
+/** ceil_mode is written as padding (window-form.ts); what is left of it is more than a runtime takes. */
+export const reachesFar: Unless = (n) =>
+  n.int('ceil_mode', 0) === 1
+    ? 'with ceil_mode, its last dilated window reaches further than a runtime pads; pad explicitly'
+    : undefined;
 
 /** The same over all cells of a channel. */
 export const globalLpPool: Rule = (n, g) => [lpShare(n, g, (share) => share)];

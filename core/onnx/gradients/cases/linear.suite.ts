@@ -1,9 +1,10 @@
+/** Cases of products. One line per operator, as in the registry. */
 import * as fc from 'fast-check';
 import { float } from '../../attribute.ts';
 import { broadcastable, dim, filled, seed } from './case.suite.ts';
 import type { Case } from './case.suite.ts';
 
-export const gemm = fc
+const gemm = fc
   .tuple(dim(), dim(), dim(), fc.constantFrom(0, 1), fc.constantFrom(0, 1), fc.nat(4), seed)
   .map(([m, k, n, transA, transB, bias, s]): Case => {
     const c = [[n], [1, n], [m, 1], [m, n]][bias];
@@ -17,7 +18,7 @@ export const gemm = fc
     };
   });
 
-export const matMul = fc
+const matMul = fc
   .tuple(
     dim(3),
     dim(3),
@@ -32,3 +33,50 @@ export const matMul = fc
       filled(form === 'right' || form === 'dot' ? [k] : [...right, k, n], s + 1, 'any'),
     ],
   }));
+
+/** Letters of the same length everywhere, or 1 under an ellipsis. */
+const EQUATIONS = [
+  'ij,jk->ik',
+  'bij,bkj->bik',
+  'bij, bjk',
+  'i,j->ij',
+  'ij->',
+  'ij->j',
+  'ij->ji',
+  'ii->i',
+  'bii->b',
+  'iij->ji',
+  'ij,ji->',
+  'i,ij,jk->k',
+  'ij,k->ik',
+  '...ij,...jk->...ik',
+  '...i,...i',
+  '...i,i->...',
+];
+
+const einsum = fc
+  .tuple(
+    fc.constantFrom(...EQUATIONS),
+    fc.array(dim(3), { minLength: 6, maxLength: 6 }),
+    fc.nat(3),
+    seed,
+  )
+  .map(([equation, lengths, ones, s]): Case => {
+    const terms = equation.replaceAll(' ', '').split('->')[0]?.split(',') ?? [];
+    const lengthOf = (letter: string): number => lengths['bijk'.indexOf(letter)] ?? 1;
+    return {
+      inputs: terms.map((term, i) => {
+        const wide = lengths[4] ?? 1;
+        const outer = term.startsWith('...') ? [lengths[5] ?? 1, ones === i ? 1 : wide] : [];
+        const own = [...term.replace('...', '')].map(lengthOf);
+        return filled([...outer, ...own], s + i, 'any');
+      }),
+      attributes: { equation },
+    };
+  });
+
+export const LINEAR: Readonly<Record<string, fc.Arbitrary<Case>>> = {
+  Einsum: einsum,
+  Gemm: gemm,
+  MatMul: matMul,
+};
