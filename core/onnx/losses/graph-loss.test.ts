@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Tensor } from '../../tensors/tensor.ts';
 import { decodeModel } from '../codec.ts';
+import { makeNode } from '../graph.ts';
 import { distance, f32, Trainer } from '../runtime.suite.ts';
 import { chain, faultOf, programsOf } from '../small-models.suite.ts';
 import { uniform, values } from './judge.suite.ts';
@@ -102,6 +103,50 @@ describe('a loss that is a graph', () => {
     });
     const { by, scale } = distance(moved, f32([4, 4], expected));
     expect(by).toBeLessThanOrEqual(1e-5 * scale);
+  });
+
+  test('judges the training form of the model, and may take several labels', async () => {
+    const normalised = chain(
+      [
+        ['MatMul', ['x', 'w'], 'z'],
+        ['BatchNormalization', ['z', 'scale', 'bias', 'mean', 'var'], 'out'],
+      ],
+      {
+        initializers: new Map([
+          ['w', uniform([4, 4], 5)],
+          ...['scale', 'bias', 'mean', 'var'].map((name, i): [string, Tensor] => [
+            name,
+            uniform([4], i, 0.5, 1),
+          ]),
+        ]),
+      },
+    );
+    const loss = {
+      graph: graph({
+        nodes: [
+          makeNode('Sub', ['out', 'y'], ['d']),
+          makeNode('Mul', ['d', 'd'], ['sq']),
+          makeNode('Mul', ['sq', 'importance'], ['loss']),
+        ],
+        inputs: [
+          { name: 'out', dtype: 'F32', shape: ['N', 4] },
+          { name: 'y', dtype: 'F32', shape: ['N', 4] },
+          { name: 'importance', dtype: 'F32', shape: ['M', 1] },
+        ],
+      }),
+    };
+    const { train, parameters } = programsOf(normalised, { loss });
+    expect(train.manifest.inputs.y?.input).toBe('y');
+    expect(train.manifest.inputs.more).toEqual([
+      { input: 'importance', dtype: 'F32', shape: ['batch', 1] },
+    ]);
+    const trainer = await Trainer.start(train, parameters);
+    const more = new Map([['importance', uniform([5, 1], 3, 0, 1)]]);
+    const losses: number[] = [];
+    for (let i = 0; i < 20; i++) {
+      losses.push((await trainer.step(x, uniform([5, 4], 2), 0.1, more)).loss);
+    }
+    expect(losses.at(-1)).toBeLessThan((losses[0] ?? 0) / 2);
   });
 
   const faults: readonly [string, Uint8Array, object][] = [

@@ -14,8 +14,8 @@ import { elements, rows, sumOf, toFloat, total } from './sums.ts';
 
 export interface GraphLossOptions {
   /**
-   * An ONNX model. Inputs with the name of one of the model's outputs (or inputs) are those; one that is left is the
-   * labels, a row for each example. Its first output is the loss: a scalar (the batch's mean) or one for each example, or
+   * An ONNX model. Inputs with the name of one of the model's outputs (or inputs) are those; what is left are labels, a
+   * row for each example. Its first output is the loss: a scalar (the batch's mean) or one for each example, or
    * pixel. Further outputs are metrics of their own name, of either kind.
    */
   readonly graph: Uint8Array;
@@ -51,11 +51,15 @@ const append = (
   loss: Graph,
   reduction: Reduction,
 ): LossNodes => {
-  const { inputs, labels } = bound(g, loss, [...judged, ...model.inputs.map(({ name }) => name)]);
-  const values = new Map(inputs.map(({ name }) => [name, name]));
+  const names = judgedBy(loss, model);
+  const values = new Map([
+    ...model.inputs.map(({ name }): [string, string] => [name, g.resolve(name)]),
+    ...names.map((name, i): [string, string] => [name, judged[i] ?? name]),
+  ]);
+  const { inputs, labels } = bound(g, loss, values);
   for (const { name, ...type } of labels) values.set(name, g.input(g.fresh(name), type));
   const before = g.nodes.length;
-  spliced(g, current(loss, [...inputs, ...labels], g.opset, judged), values);
+  spliced(g, current(loss, [...inputs, ...labels], g.opset, names), values);
   const own = new Set(g.nodes.slice(before));
   const outputs = loss.outputs.map(({ name }): [string, string] => [name, values.get(name) ?? '']);
   const [[, value], ...others] = [outputs[0] ?? missing(), ...outputs.slice(1)] as const;
@@ -90,14 +94,14 @@ const missing = (): never =>
 const bound = (
   g: Emitter,
   loss: Graph,
-  known: readonly string[],
+  known: ReadonlyMap<string, string>,
 ): { readonly inputs: readonly Value[]; readonly labels: readonly Value[] } => {
   const symbols = new Map<string, Dim>();
   const inputs: Value[] = [];
   for (const { name, shape } of loss.inputs) {
-    if (!known.includes(name)) continue;
-    const type =
-      g.types.get(name) ?? refuse({ reason: 'unknown_shape', node: 'loss', value: name });
+    const value = known.get(name);
+    if (value === undefined) continue;
+    const type = typeOf(g, value);
     const fits = shape.every((dim, axis) => {
       const own = type.shape[axis] ?? 0;
       if (!isStatic(dim)) symbols.set(dim, own);
@@ -110,7 +114,7 @@ const bound = (
     inputs.push({ name, ...type });
   }
   const labels = loss.inputs
-    .filter(({ name }) => !known.includes(name))
+    .filter(({ name }) => !known.has(name))
     .map(({ name, dtype, shape }) => ({
       name,
       dtype,
@@ -119,11 +123,11 @@ const bound = (
       ),
     }));
   const other = labels.find(({ shape: [first] }) => first !== BATCH);
-  if (labels.length > 1 || other !== undefined) {
+  if (other !== undefined) {
     refuse({
       reason: 'loss_mismatch',
-      expected: 'one input of labels at most, of one row per example (a dynamic first dimension)',
-      got: labels.map(({ name, shape }) => `${name} ${JSON.stringify(shape)}`).join(', '),
+      expected: 'labels of one row per example (a dynamic first dimension)',
+      got: `${other.name} ${JSON.stringify(other.shape)}`,
     });
   }
   return { inputs, labels };
