@@ -16,8 +16,7 @@ export const clipped = (g: Emitter, gradients: Gradients, clip: ClipOptions): Gr
 const byNorm = (g: Emitter, gradients: Gradients, norm: number): Gradients => {
   const squares = [...gradients.values()].map((x) => {
     const axes = (g.types.get(x)?.shape ?? []).map((_, axis) => axis);
-    const square = g.op('Mul', [x, x]);
-    return axes.length === 0 ? square : g.reduce('ReduceSum', square, axes, 0);
+    return axes.length === 0 ? g.op('Mul', [x, x]) : g.reduce('ReduceSumSquare', x, axes, 0);
   });
   const total = g.op('Sqrt', [squares.reduce((a, b) => g.op('Add', [a, b]))]);
   const ratio = g.op('Div', [g.scalar(norm, total), g.op('Add', [total, g.scalar(1e-6, total)])]);
