@@ -5,6 +5,7 @@ import type { Case } from './cases/case.suite.ts';
 import { ELEMENTWISE } from './cases/elementwise.suite.ts';
 import { LINEAR } from './cases/linear.suite.ts';
 import { NORMALIZATION } from './cases/normalization.suite.ts';
+import { PARTS } from './cases/parts.suite.ts';
 import { REDUCTION } from './cases/reduction.suite.ts';
 import { WINDOW } from './cases/window.suite.ts';
 
@@ -13,6 +14,7 @@ export const CASES: Readonly<Record<string, fc.Arbitrary<Case>>> = {
   ...ELEMENTWISE,
   ...LINEAR,
   ...NORMALIZATION,
+  ...PARTS,
   ...REDUCTION,
   ...WINDOW,
 };

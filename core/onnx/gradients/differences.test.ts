@@ -129,7 +129,7 @@ describe.each(Object.keys(CASES))('%s', (op) => {
   test.each(targets)('equals central differences, %s', async (target) => {
     await fc.assert(
       fc.asyncProperty(cases, (of) => check(op, of, target, BATCHED.test(op))),
-      { numRuns: /LSTM|GRU|RNN|Resize|Conv|Pool|Gemm|MatMul/.test(op) ? 25 : 12, seed: 11 },
+      { numRuns: /Attention|LSTM|GRU|RNN|Resize|Conv|Pool|Gemm|MatMul/.test(op) ? 25 : 12, seed: 11 },
     );
   });
 });

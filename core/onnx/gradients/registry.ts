@@ -1,3 +1,6 @@
+import { rotaryEmbedding } from '../parts/rotary.ts';
+import { centerCropPad } from '../parts/center-crop-pad.ts';
+import { attention, countsItsKeys } from '../parts/attention.ts';
 import { gruParts, lstmParts, rnnParts } from '../parts/cells.ts';
 import { recurrentOtherwise } from '../parts/recurrence.ts';
 import * as activation from './activation.ts';
@@ -60,6 +63,7 @@ export const GRADIENTS: Readonly<Record<string, Entry>> = {
   Asinh: from(9, trig.asinh),
   Atan: from(9, trig.atan),
   Atanh: from(9, trig.atanh),
+  Attention: parts(23, attention, countsItsKeys),
   AveragePool: from(9, pool.averagePool),
   BatchNormalization: from(9, norm.batchNormalization, norm.trains),
   BitShift: none(11, INTEGER),
@@ -71,6 +75,7 @@ export const GRADIENTS: Readonly<Record<string, Entry>> = {
   CastLike: from(15, each.cast),
   Ceil: none(9, STEPWISE),
   Celu: from(12, activation.celu),
+  CenterCropPad: parts(18, centerCropPad),
   Clip: from(9, each.clip),
   Compress: from(9, pick.compress),
   Concat: from(9, cut.concat),
@@ -120,7 +125,7 @@ export const GRADIENTS: Readonly<Record<string, Entry>> = {
   Log: from(9, each.log),
   LogSoftmax: from(9, logSoftmax),
   LpNormalization: from(9, length.lpNormalization),
-  LpPool: from(9, pool.lpPool),
+  LpPool: from(9, pool.lpPool, pool.reachesFar),
   MatMul: from(9, matMul),
   Max: from(9, each.extremum),
   MaxPool: from(9, pool.maxPool),
@@ -153,6 +158,7 @@ export const GRADIENTS: Readonly<Record<string, Entry>> = {
   Reshape: from(9, arrange.rearranged),
   Resize: from(10, resize, cropsToo),
   ReverseSequence: from(10, arrange.reverseSequence),
+  RotaryEmbedding: parts(23, rotaryEmbedding),
   Round: none(11, STEPWISE),
   ScatterElements: from(11, scatterElements),
   ScatterND: parts(11, pick.scatterNDParts),

@@ -1,3 +1,4 @@
+import { attention } from './attention.ts';
 import { recurrent } from './recurrent.ts';
 import { argument, reduce } from './reduction.ts';
 import * as arrange from './arrangement.ts';
@@ -22,6 +23,7 @@ export const SHAPES: Readonly<Record<string, ShapeRule>> = {
   Asinh: each.same,
   Atan: each.same,
   Atanh: each.same,
+  Attention: attention,
   AveragePool: pool,
   BatchNormalization: each.same,
   Bernoulli: indexing.like,
@@ -122,6 +124,7 @@ export const SHAPES: Readonly<Record<string, ShapeRule>> = {
   Reshape: arrange.reshape,
   Resize: arrange.resize,
   ReverseSequence: each.same,
+  RotaryEmbedding: each.same,
   Round: each.same,
   ScatterElements: each.same,
   ScatterND: each.same,
