@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { divide, multiply, product } from './dim.ts';
+import { add, divide, multiply, product } from './dim.ts';
 import type { Dim } from './dim.ts';
 
 const dims: fc.Arbitrary<Dim> = fc.oneof(
@@ -23,6 +23,22 @@ test('division undoes multiplication', () => {
     fc.property(dims, dims, (a, b) => {
       expect(divide(multiply(a, b), b)).toBe(a);
     }),
+  );
+});
+
+test('multiples of the same symbols add up', () => {
+  expect(add('3*batch', 'batch')).toBe('4*batch');
+  expect(add(0, 'batch')).toBe('batch');
+  expect(add('batch', 1)).toBeUndefined();
+  fc.assert(
+    fc.property(
+      dims,
+      fc.integer({ min: 1, max: 9 }),
+      fc.integer({ min: 1, max: 9 }),
+      (dim, a, b) => {
+        expect(add(multiply(a, dim), multiply(b, dim))).toBe(multiply(a + b, dim));
+      },
+    ),
   );
 });
 

@@ -39,6 +39,16 @@ export const multiply = (a: Dim, b: Dim): Dim => {
 
 export const product = (dims: readonly Dim[]): Dim => dims.reduce<Dim>(multiply, 1);
 
+/** `a + b` where both are multiples of the same symbols, else undefined. */
+export const add = (a: Dim, b: Dim): Dim | undefined => {
+  const [x, y] = [parse(a), parse(b)];
+  if (x.coefficient === 0) return b;
+  if (y.coefficient === 0) return a;
+  return x.symbols.join('*') === y.symbols.join('*')
+    ? spell({ coefficient: x.coefficient + y.coefficient, symbols: x.symbols })
+    : undefined;
+};
+
 /** `a / b` where it comes out even whatever the symbols stand for, else undefined. */
 export const divide = (a: Dim, b: Dim): Dim | undefined => {
   const [x, y] = [parse(a), parse(b)];

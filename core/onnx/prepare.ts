@@ -5,6 +5,7 @@ import { OPSETS } from './gradients/registry.ts';
 import { pruned, readsOf } from './graph.ts';
 import type { Graph, ValueType } from './graph.ts';
 import { withConstantWeights } from './import/constant-weights.ts';
+import { withFoldedConstants } from './import/constants.ts';
 import { withoutShared } from './import/identities.ts';
 import type { Originals } from './restoration/original.ts';
 import { restored } from './restoration/restore.ts';
@@ -34,7 +35,8 @@ export const prepare = (model: Graph, originals?: Originals): Prepared => {
     refuse({ reason: 'unsupported_opset', opset: modelOpset, expected: `${first} to ${last}` });
   }
   if (model.outputs.length === 0) refuse({ reason: 'malformed_model', detail: 'no outputs' });
-  const unshared = withWeights(withoutShared(upgraded(model, modelOpset), originals), originals);
+  const folded = withFoldedConstants(upgraded(model, modelOpset));
+  const unshared = withWeights(withoutShared(folded, originals), originals);
   const nodes = pruned(
     unshared.nodes,
     unshared.outputs.map(({ name }) => name),
