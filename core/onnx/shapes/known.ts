@@ -1,6 +1,6 @@
 import type { Tensor } from '../../tensors/tensor.ts';
 import type { Dim } from '../dim.ts';
-import { divide, isStatic, multiply, product } from '../dim.ts';
+import { add, divide, isStatic, multiply, product } from '../dim.ts';
 import type { NodeView } from '../node-view.ts';
 import { fromFront } from '../node-view.ts';
 
@@ -123,7 +123,8 @@ const reduceProduct: KnownRule = (n) => {
 
 /** The operators that exporters compute shapes with. */
 export const KNOWN: Readonly<Record<string, KnownRule>> = {
-  Add: pairwise(numbers((a, b) => a + b)),
+  Abs: (n) => n.known(0)?.map((dim) => (isStatic(dim) ? Math.abs(dim) : dim)),
+  Add: pairwise(add),
   Cast: unchanged,
   Concat: concat,
   ConstantOfShape: constantOfShape,
@@ -131,6 +132,7 @@ export const KNOWN: Readonly<Record<string, KnownRule>> = {
   Equal: pairwise(sameDim),
   Gather: gather,
   Identity: unchanged,
+  Mod: pairwise(numbers((a, b) => a - b * Math.floor(a / b))),
   Mul: pairwise(multiply),
   ReduceProd: reduceProduct,
   Reshape: unchanged,
