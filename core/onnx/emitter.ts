@@ -182,8 +182,13 @@ export class Emitter implements Scope {
     const from = this.types.get(x)?.shape ?? [];
     const spelled = dims.map((dim, axis) => (isStatic(dim) ? dim : dim === from[axis] ? 0 : -1));
     const open = spelled.filter((dim) => dim === -1).length > 1 || dims.includes(0);
-    if (!open) return this.op('Reshape', [x, this.ints(spelled)]);
-    if (like !== undefined) return this.op('Reshape', [x, this.op('Shape', [like])]);
+    if (!open || like !== undefined) {
+      const to = open ? this.op('Shape', [like ?? '']) : this.ints(spelled);
+      const y = this.op('Reshape', [x, to]);
+      const type = this.types.get(y);
+      if (type !== undefined) this.types.set(y, { ...type, shape: dims });
+      return y;
+    }
     const dim = dims.find((wanted, axis) => spelled[axis] === -1) ?? 0;
     return refuse({ reason: 'symbolic_dimension', node: x, dim, why: 'to be laid out anew' });
   }

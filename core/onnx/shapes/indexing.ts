@@ -1,5 +1,5 @@
 import { dtypeOf } from '../element-type.ts';
-import { isStatic } from '../dim.ts';
+import { divide, isStatic, product } from '../dim.ts';
 import type { ShapeRule } from './rule.ts';
 
 export const gather: ShapeRule = (n) => {
@@ -66,3 +66,28 @@ export const range: ShapeRule = (n) => {
 export const like: ShapeRule = (n) => [
   { dtype: dtypeOf(n.int('dtype', 0)) ?? n.type(0).dtype, shape: n.shape(0) },
 ];
+
+/** Columns [N, C * cells, blocks] as an image [N, C, ...]. */
+export const col2Im: ShapeRule = (n) => {
+  const [batch = 1, columns = 1] = n.shape(0);
+  const cells = product(n.known(2) ?? [n.unknown('cells')]);
+  const rank = n.number(n.shape(1)[0] ?? 0, 'because it is the number of axes');
+  const image = n.known(1) ?? Array.from({ length: rank }, (_, axis) => n.unknown(axis + 2));
+  const shape = [batch, divide(columns, cells) ?? n.unknown(1), ...image];
+  return [{ dtype: n.type(0).dtype, shape }];
+};
+
+/** The pooled input's shape: asked for, or as large as the windows reach. */
+export const maxUnpool: ShapeRule = (n) => {
+  const { dtype, shape } = n.type(0);
+  const asked = n.has(2) ? n.known(2) : undefined;
+  const kernel = n.ints('kernel_shape') ?? n.malformed('kernel_shape is missing');
+  const strides = n.ints('strides') ?? kernel.map(() => 1);
+  const pads = n.ints('pads') ?? [...kernel, ...kernel].map(() => 0);
+  const reach = kernel.map((size, axis) => {
+    const dim = shape[axis + 2] ?? 1;
+    const cut = (pads[axis] ?? 0) + (pads[kernel.length + axis] ?? 0);
+    return isStatic(dim) ? (dim - 1) * (strides[axis] ?? 1) + size - cut : n.unknown(axis + 2);
+  });
+  return [{ dtype, shape: asked ?? [...shape.slice(0, 2), ...reach] }];
+};

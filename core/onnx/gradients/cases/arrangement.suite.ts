@@ -282,6 +282,15 @@ const resize: Cases = fc
     };
   });
 
+const upsample: Cases = fc
+  .tuple(dim(2), dim(2), dim(3), dim(3), dim(3), dim(3), fc.constantFrom('nearest', 'linear'), seed)
+  .map(([n, c, h, w, y, x, mode, s]): Case => ({
+    opset: 9,
+    inputs: [filled([n, c, h, w], s, 'any')],
+    wiring: [0, f32([4], [1, 1, y, x])],
+    attributes: { mode },
+  }));
+
 const blocks = (deep: boolean): Cases =>
   fc
     .tuple(dim(2), dim(2), dim(2), dim(3), dim(3), fc.constantFrom('DCR', 'CRD'), seed)
@@ -302,10 +311,56 @@ const reverseSequence: Cases = fc
     };
   });
 
+const col2Im: Cases = fc
+  .record({
+    batch: dim(2),
+    channels: dim(2),
+    block: fc.tuple(dim(2), dim(2)),
+    more: fc.tuple(fc.nat(2), fc.nat(2)),
+    strides: fc.tuple(dim(2), dim(2)),
+    dilations: fc.tuple(dim(2), dim(2)),
+    pads: fc.tuple(fc.nat(1), fc.nat(1), fc.nat(1), fc.nat(1)),
+    s: seed,
+  })
+  .map(({ batch, channels, block, more, strides, dilations, pads, s }): Case => {
+    const reach = block.map((size, i) => (size - 1) * (dilations[i] ?? 1) + 1 + (more[i] ?? 0));
+    const image = reach.map((size, i) => Math.max(1, size - (pads[i] ?? 0) - (pads[2 + i] ?? 0)));
+    const blocks = image.map((size, i) => {
+      const padded = size + (pads[i] ?? 0) + (pads[2 + i] ?? 0);
+      const extent = (dilations[i] ?? 1) * ((block[i] ?? 1) - 1) + 1;
+      return Math.floor((padded - extent) / (strides[i] ?? 1)) + 1;
+    });
+    return {
+      opset: 18,
+      inputs: [filled([batch, channels * sizeOf(block), sizeOf(blocks)], s, 'any')],
+      wiring: [0, int64(image), int64(block)],
+      attributes: { strides, dilations, pads },
+    };
+  });
+
+/** Windows side by side; each element goes to some cell of its own. */
+const maxUnpool: Cases = fc
+  .tuple(dim(2), dim(2), dim(3), dim(3), seed)
+  .map(([batch, channels, h, w, s]): Case => {
+    const rng = seeded(s);
+    const data = BigInt64Array.from({ length: batch * channels * h * w }, (_, i) => {
+      const [x, y, plane] = [i % w, Math.floor(i / w) % h, Math.floor(i / (w * h))];
+      const [dx, dy] = [Math.round(rng()), Math.round(rng())];
+      return BigInt((plane * 2 * h + 2 * y + dy) * 2 * w + 2 * x + dx);
+    });
+    const shape = [batch, channels, h, w];
+    return {
+      inputs: [filled(shape, s, 'any')],
+      wiring: [0, { dtype: 'I64', shape, data }],
+      attributes: { kernel_shape: [2, 2], strides: [2, 2] },
+    };
+  });
+
 const shuffled = (rank: number): fc.Arbitrary<number[]> =>
   fc.shuffledSubarray([...Array(rank).keys()], { minLength: rank, maxLength: rank });
 
 export const ARRANGEMENT: Readonly<Record<string, Cases>> = {
+  Col2Im: col2Im,
   Compress: compress,
   Concat: concat,
   CumSum: along((shape, axis, s) =>
@@ -328,10 +383,14 @@ export const ARRANGEMENT: Readonly<Record<string, Cases>> = {
   Gather: gather,
   GatherElements: gatherElements,
   GatherND: gatherND,
+  MaxUnpool: maxUnpool,
   Pad: pad,
   Reshape: withInts((shape) => fc.constantFrom([-1], [0, -1], shape.toReversed(), [1, ...shape])),
   Resize: resize,
   ReverseSequence: reverseSequence,
+  Scatter: scatterElements
+    .filter(({ attributes }) => attributes?.['reduction'] === 'none')
+    .map((c) => ({ ...c, opset: 10 })),
   ScatterElements: scatterElements,
   ScatterND: scatterND,
   Slice: slice,
@@ -355,6 +414,7 @@ export const ARRANGEMENT: Readonly<Record<string, Cases>> = {
     2,
   ),
   Unsqueeze: withInts((shape) => fc.constantFrom([0], [-1], [0, shape.length + 1])),
+  Upsample: upsample,
   Where: fc.tuple(broadcastable(2), seed).map(([[a = [], b = []], s]) => {
     const shape = a.length > b.length ? a : b;
     const rng = seeded(s);
