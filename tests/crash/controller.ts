@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { checkedFetch } from '../http/checked-fetch.ts';
+import { Breach } from '../http/contract.ts';
 import { digestOf } from '../interop/raw-file.ts';
 
 export interface View {
@@ -18,16 +20,18 @@ export interface JobEvent {
 }
 
 /**
- * The admin's side of a campaign. A request is repeated while the server is down; what creates something carries an
+ * The admin's side of a campaign, each answer held against the server's OpenAPI document. A request is repeated while the server is down; what creates something carries an
  * Idempotency-Key, so that a repetition creates nothing twice.
  */
 export class Controller {
   readonly #url: string;
   readonly #token: string;
+  readonly #fetch: typeof fetch;
 
   constructor(url: string, token: string) {
     this.#url = url;
     this.#token = token;
+    this.#fetch = checkedFetch(url);
   }
 
   async enrolment(uses: number): Promise<string> {
@@ -86,7 +90,7 @@ export class Controller {
   async events(job: string): Promise<readonly JobEvent[]> {
     for (;;) {
       // A kill in the middle of the stream: it is read again.
-      const events = await this.#read(job).catch(() => null);
+      const events = await this.#read(job).catch(cutOff);
       if (events) return events;
       await sleep(20);
     }
@@ -95,7 +99,7 @@ export class Controller {
   /** The stream up to the end of the job; null where it broke off before. */
   async #read(job: string): Promise<readonly JobEvent[] | null> {
     const stop = new AbortController();
-    const answer = await fetch(`${this.#url}/v1/jobs/${job}/events`, {
+    const answer = await this.#fetch(`${this.#url}/v1/jobs/${job}/events`, {
       headers: { authorization: `Bearer ${this.#token}` },
       signal: stop.signal,
     });
@@ -151,7 +155,7 @@ export class Controller {
   ): Promise<Uint8Array> {
     for (;;) {
       sent?.();
-      const answer = await fetch(this.#url + path, {
+      const answer = await this.#fetch(this.#url + path, {
         method,
         headers: { ...headers, authorization: `Bearer ${this.#token}` },
         ...rest,
@@ -160,7 +164,7 @@ export class Controller {
           status: response.status,
           bytes: new Uint8Array(await response.arrayBuffer()),
         }))
-        .catch(() => null);
+        .catch(cutOff);
       // No answer, or a half one: the server was killed. 503: it is on its way up.
       if (answer && answer.status !== 503) {
         if (answer.status < 300) return answer.bytes;
@@ -172,6 +176,12 @@ export class Controller {
     }
   }
 }
+
+/** A request whose server was killed is made again; an answer that breaks the contract ends the campaign. */
+const cutOff = (error: unknown): null => {
+  if (error instanceof Breach) throw error;
+  return null;
+};
 
 const eventOf = (block: string): JobEvent | null => {
   const fields: Record<string, string> = {};

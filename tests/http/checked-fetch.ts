@@ -1,6 +1,6 @@
 import { Contract } from './contract.ts';
 
-/** A fetch that holds each answer against the server's own OpenAPI document, and throws where it is not what that says. */
+/** A fetch that holds each answer against the server's own OpenAPI document, and throws a Breach where it is not what that says. */
 export function checkedFetch(server: string): typeof fetch {
   let contract: Promise<Contract> | undefined;
   const load = () =>

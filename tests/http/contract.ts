@@ -29,6 +29,9 @@ const pointer = (text: string): string => text.replaceAll('~', '~0').replaceAll(
 const matcher = (template: string): RegExp =>
   new RegExp(`^${template.replace(/[.]/g, '\\.').replace(/\{\w+\}/g, '[^/]+')}$`);
 
+/** An answer that is not what the document says. */
+export class Breach extends Error {}
+
 /** A server's own OpenAPI document, as something to hold its answers against. */
 export class Contract {
   /** What was checked: `GET /v1/jobs 200`. */
@@ -47,7 +50,7 @@ export class Contract {
   }
 
   /**
-   * Throws where an answer is not what the document says: an undescribed status, another media type, a JSON body that
+   * Throws a Breach where an answer is not what the document says: an undescribed status, another media type, a JSON body that
    * its schema refuses, an error that is no problem document, an answer without an id.
    */
   async check({ method, url, status, headers, text }: Exchange): Promise<void> {
@@ -59,7 +62,7 @@ export class Contract {
     const where = `${method} ${template ?? pathname} ${status}`;
     const media = (headers.get('content-type') ?? '').split(';')[0]?.trim() ?? '';
     const fail = (what: string): never => {
-      throw new Error(`${where}: ${what}`);
+      throw new Breach(`${where}: ${what}`);
     };
     const valid = async (schema: string): Promise<unknown> => {
       const body: unknown = JSON.parse(await text());
