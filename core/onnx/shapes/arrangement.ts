@@ -1,5 +1,5 @@
 import type { Dim } from '../dim.ts';
-import { divide, isStatic, multiply, product } from '../dim.ts';
+import { add, divide, isStatic, multiply, product } from '../dim.ts';
 import { fromFront } from '../node-view.ts';
 import type { NodeView } from '../node-view.ts';
 import { resizedShape } from '../resampling.ts';
@@ -69,8 +69,11 @@ export const concat: ShapeRule = (n) => {
   const first = shapes[0] ?? n.malformed('no inputs');
   const at = n.axis('axis', 0, first.length);
   const along = shapes.map((shape) => shape[at] ?? 0);
-  const total = along.every(isStatic) ? along.reduce((a, b) => a + b, 0) : n.unknown(at);
-  return [{ dtype: n.type(0).dtype, shape: first.with(at, total) }];
+  const total = along.reduce<Dim | undefined>(
+    (sum, dim) => (sum === undefined ? undefined : add(sum, dim)),
+    0,
+  );
+  return [{ dtype: n.type(0).dtype, shape: first.with(at, total ?? n.unknown(at)) }];
 };
 
 /** Broadcasts to the asked shape; 1 there keeps the input's dimension. */
