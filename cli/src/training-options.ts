@@ -98,7 +98,7 @@ const clipOf = (options: Options): Optimizer['clip'] => {
  * What the options ask of the differentiator, which checks each value. Throws CommandError on a name or an option that it
  * doesn't have.
  */
-export const differentiateOptions = (options: Options): DifferentiateOptions => {
+const differentiateOptions = (options: Options): DifferentiateOptions => {
   const momentum = options.number('momentum');
   const weightDecay = options.number('weight-decay');
   const clip = clipOf(options);

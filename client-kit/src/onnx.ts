@@ -5,6 +5,7 @@ export type { Column, Dataset } from './dataset.ts';
 export { rngOf } from './seed.ts';
 export type { Rng, SeedParts } from './seed.ts';
 export { checkDataset } from './trainers/onnx/contract.ts';
+export { bestDevice } from './trainers/onnx/device.ts';
 export type { Device } from './trainers/onnx/device.ts';
 export { evaluate } from './trainers/onnx/evaluate.ts';
 export type { MetricCounter, MetricSums } from './trainers/onnx/metrics.ts';

@@ -90,6 +90,10 @@ const numberOf = (cell: unknown, file: string, where: string): number => {
 };
 
 const textOf = (cell: unknown): string => {
-  if (cell === null || cell === undefined) return '';
-  return typeof cell === 'object' ? JSON.stringify(cell) : String(cell);
+  if (typeof cell === 'string') return cell;
+  return cell === null || cell === undefined ? '' : (JSON.stringify(cell, plain) ?? '');
 };
+
+/** JSON has no integers of 64 bits. */
+const plain = (_: string, value: unknown): unknown =>
+  typeof value === 'bigint' ? Number(value) : value;

@@ -21,11 +21,18 @@ const adapterHere = async (): Promise<Adapter | undefined> => {
   return (await gpu?.requestAdapter()) ?? undefined;
 };
 
-/** Whether `auto` tries the GPU: software ones (SwiftShader) are slower than WASM. */
-export const prefersGpu = async ({ target }: Manifest): Promise<boolean> => {
-  const adapter = target === 'webgpu' ? await adapterHere() : undefined;
-  return adapter !== undefined && adapter.info?.isFallbackAdapter !== true;
+/**
+ * The device that `auto` means here: the GPU if there is a real one; software ones (SwiftShader) are slower than WASM.
+ * Ask before differentiating: a program is written for one or the other.
+ */
+export const bestDevice = async (): Promise<'wasm' | 'webgpu'> => {
+  const adapter = await adapterHere();
+  return adapter && adapter.info?.isFallbackAdapter !== true ? 'webgpu' : 'wasm';
 };
+
+/** Whether `auto` tries the GPU for a program. */
+export const prefersGpu = async ({ target }: Manifest): Promise<boolean> =>
+  target === 'webgpu' && (await bestDevice()) === 'webgpu';
 
 const lacking = (what: string, options?: ErrorOptions): TaskError =>
   new TaskError('TASK_UNSUPPORTED', `no WebGPU here: ${what}`, [], options);
