@@ -30,7 +30,8 @@ export const ONNX_DEFAULTS = {
  * site's training split; `steps` (optimizer steps) takes their place where given. `validationFraction` of the
  * examples are held out, the same ones in every round; an executor that only validates holds out what the site's
  * training does. `optimizerState: 'keep'` carries the optimizer's state from round to round of a workflow. `which`: the
- * model that `submit_model` hands in where the task doesn't say. `momentum` only informs: it is in the program. `mu`
+ * model that `submit_model` hands in where the task doesn't say (that of `cross-site-eval` always does, by that
+ * workflow's `which`). `momentum` only informs: it is in the program. `mu`
  * weighs FedProx's term where the program has one. `device`: `wasm` and `webgpu` insist; `auto` takes a GPU where there is
  * one and the train program was written for it.
  */

@@ -9,7 +9,10 @@ import { done, workflow } from './workflow.ts';
 /** Args of `cross-site-eval`; times in seconds. */
 export const CrossSiteEvalArgs = v.strictObject({
   clients: v.optional(Clients, ['@all']),
-  /** Which of its own models a site hands in: the last it trained, or its best by its validation split. */
+  /**
+   * Which of its own models a site hands in: the last it trained, or its best by its validation split. The task says it, as
+   * FLARE's SUBMIT_MODEL_NAME does, so an executor's own `which` has no say here.
+   */
   which: v.optional(v.picklist(['last', 'best'], 'last or best'), 'last'),
   submitTimeout: v.optional(Seconds, 600),
   validateTimeout: v.optional(Seconds, 6000),
