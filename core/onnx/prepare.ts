@@ -2,7 +2,7 @@ import { BATCH } from './batch.ts';
 import type { Dim } from './dim.ts';
 import { refuse } from './fault.ts';
 import { OPSETS } from './gradients/registry.ts';
-import { pruned, readsOf } from './graph.ts';
+import { labelOf, pruned, readsOf } from './graph.ts';
 import type { Graph, ValueType } from './graph.ts';
 import { withConstantWeights } from './import/constant-weights.ts';
 import { withFoldedConstants } from './import/constants.ts';
@@ -74,5 +74,15 @@ export const prepare = (model: Graph, originals?: Originals): Prepared => {
   };
 };
 
-const withWeights = (model: Graph, originals: Originals | undefined): Graph =>
-  originals === undefined ? withConstantWeights(model) : restored(model, originals);
+const withWeights = (model: Graph, originals: Originals | undefined): Graph => {
+  const weighted =
+    originals === undefined ? withConstantWeights(model) : restored(model, originals);
+  const inside = model.nodes.find(({ attribute }) => attribute.some(({ g }) => g !== undefined));
+  if (weighted.initializers.size === 0 && inside !== undefined) {
+    refuse({
+      reason: 'unsupported_model',
+      detail: `its weights lie within ${inside.opType} (node ${labelOf(inside)}), whose branches are not differentiated`,
+    });
+  }
+  return weighted;
+};

@@ -5,7 +5,7 @@ import { refuse } from './fault.ts';
 import type { BlockedOperator } from './fault.ts';
 import { GRADIENTS } from './gradients/registry.ts';
 import type { Entry } from './gradients/rule.ts';
-import { labelOf } from './graph.ts';
+import { labelOf, readsOf } from './graph.ts';
 import { NodeView } from './node-view.ts';
 import type { NodeProto } from './proto/onnx_pb.ts';
 import { TRAINING_GRADIENTS } from './training/registry.ts';
@@ -50,7 +50,7 @@ const reachable = (g: Emitter, wanted: ReadonlySet<string>): ReadonlySet<string>
   for (const node of g.nodes) {
     const entry = entryOf(node);
     if (entry !== undefined && 'none' in entry) continue;
-    if (!node.input.some((name) => reached.has(name))) continue;
+    if (!readsOf(node).some((name) => reached.has(name))) continue;
     for (const name of node.output) {
       const dtype = g.types.get(name)?.dtype;
       if (dtype === undefined || DTYPES[dtype].float) reached.add(name);
@@ -70,7 +70,7 @@ const leadingTo = (
   for (const node of nodes.toReversed()) {
     if (!node.output.some((name) => targets.has(name) && needed.has(name))) continue;
     leading.push(node);
-    for (const name of node.input) if (needed.has(name)) targets.add(name);
+    for (const name of readsOf(node)) if (needed.has(name)) targets.add(name);
   }
   return leading.reverse();
 };
