@@ -2,7 +2,7 @@
  * The differentiator: a forward ONNX model becomes programs, plain ONNX, that train it on any ONNX Runtime. For whoever
  * brings a model of their own; it needs no server, and nothing else of the kit.
  */
-export { describeFault, differentiate, forward } from '../../core/onnx/index.ts';
+export { describeFault, differentiate, forward, looped } from '../../core/onnx/index.ts';
 export type {
   BlockedOperator,
   DifferentiateFault,

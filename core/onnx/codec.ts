@@ -10,8 +10,8 @@ import { makeNode } from './graph.ts';
 import type { Graph, Output, ValueType } from './graph.ts';
 import type { ExternalData } from './import/external-data.ts';
 import { withoutFunctions } from './import/functions.ts';
-import { ModelProtoSchema, ValueInfoProtoSchema } from './proto/onnx_pb.ts';
-import type { ModelProto, NodeProto, ValueInfoProto } from './proto/onnx_pb.ts';
+import { GraphProtoSchema, ModelProtoSchema, ValueInfoProtoSchema } from './proto/onnx_pb.ts';
+import type { GraphProto, ModelProto, NodeProto, ValueInfoProto } from './proto/onnx_pb.ts';
 import { fromTensorProto, toTensorProto } from './tensor-proto.ts';
 
 const typeOf = ({ name, type }: ValueInfoProto): ValueType | undefined => {
@@ -128,12 +128,24 @@ export const readModel = (
   files?: ExternalData,
 ): Result<Graph, DifferentiateFault> => settle(() => decodeModel(bytes, files));
 
-/** Writes an ONNX file. Constants become Constant nodes, so that reading it again keeps them apart from weights. */
-export const encodeModel = (graph: Graph): Uint8Array => {
-  const constantNodes = [...graph.constants].map(([name, value]) =>
-    makeNode('Constant', [], [name], { value }),
-  );
-  return toBinary(
+/** A graph as a part of a model, or of a node. Constants become Constant nodes, so that reading it again keeps them apart. */
+export const toGraphProto = (graph: Graph): GraphProto =>
+  create(GraphProtoSchema, {
+    name: graph.name,
+    input: graph.inputs.map(({ name, ...type }) => valueInfo(name, type)),
+    output: graph.outputs.map(({ name, type }) => valueInfo(name, type)),
+    node: [
+      ...Array.from(graph.constants, ([name, value]) =>
+        makeNode('Constant', [], [name], { value }),
+      ),
+      ...graph.nodes,
+    ],
+    initializer: Array.from(graph.initializers, ([name, tensor]) => toTensorProto(name, tensor)),
+  });
+
+/** Writes an ONNX file. */
+export const encodeModel = (graph: Graph): Uint8Array =>
+  toBinary(
     ModelProtoSchema,
     create(ModelProtoSchema, {
       irVersion: BigInt(graph.irVersion),
@@ -143,13 +155,6 @@ export const encodeModel = (graph: Graph): Uint8Array => {
         version: BigInt(version),
       })),
       metadataProps: [...graph.metadata].map(([key, value]) => ({ key, value })),
-      graph: {
-        name: graph.name,
-        input: graph.inputs.map(({ name, ...type }) => valueInfo(name, type)),
-        output: graph.outputs.map(({ name, type }) => valueInfo(name, type)),
-        node: [...constantNodes, ...graph.nodes],
-        initializer: [...graph.initializers].map(([name, tensor]) => toTensorProto(name, tensor)),
-      },
+      graph: toGraphProto(graph),
     }),
   );
-};

@@ -8,6 +8,7 @@ export { forward } from './forward.ts';
 export type { ForwardFault, ForwardOptions } from './forward.ts';
 export type { Graph } from './graph.ts';
 export type { LoraOptions } from './lora/adapter.ts';
+export { looped } from './loop.ts';
 export type { LossName, LossOptions } from './losses/registry.ts';
 export type { Target } from './lowering/rule.ts';
 export { cnn } from './models/cnn.ts';

@@ -12,7 +12,7 @@ export interface Program {
 }
 
 /** Key of the manifest in the model's metadata. */
-const METADATA_KEY = 'tributary.manifest';
+export const METADATA_KEY = 'tributary.manifest';
 
 /**
  * Cuts a program out of a grown graph: what `outputs` (name -> value) depend on, under those names. Weights that the
