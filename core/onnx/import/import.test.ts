@@ -1,11 +1,16 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { expect, test } from 'vitest';
+import type { Tensor } from '../../tensors/tensor.ts';
 import { toAttributeProtos } from '../attribute.ts';
 import { decodeModel, encodeModel, readModel } from '../codec.ts';
 import { makeNode } from '../graph.ts';
+import type { Graph } from '../graph.ts';
 import { AttributeProtoSchema, ModelProtoSchema, TensorProtoSchema } from '../proto/onnx_pb.ts';
 import type { ModelProto } from '../proto/onnx_pb.ts';
 import { f32, open } from '../runtime.suite.ts';
+import { withConstantWeights } from './constant-weights.ts';
+import { withFoldedConstants } from './constants.ts';
+import { withoutShared } from './identities.ts';
 
 type Init = Parameters<typeof create<typeof ModelProtoSchema>>[1];
 
@@ -141,4 +146,83 @@ test('an attribute that the caller leaves out keeps the default of the operator'
   caller.attribute = toAttributeProtos({});
   const [first] = decodeModel(toBinary(ModelProtoSchema, nested)).nodes;
   expect(first?.attribute).toEqual([]);
+});
+
+const ones = (...shape: number[]): Tensor =>
+  f32(
+    shape,
+    Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => 1),
+  );
+
+const graph = (nodes: Graph['nodes'], more: Partial<Graph>): Graph => ({
+  name: 'g',
+  irVersion: 8,
+  opsets: new Map([['', 17]]),
+  inputs: [{ name: 'x', dtype: 'F32', shape: ['n', 4] }],
+  outputs: [{ name: 'out' }],
+  nodes,
+  initializers: new Map(),
+  constants: new Map(),
+  hints: new Map(),
+  metadata: new Map(),
+  ...more,
+});
+
+/** As PaddlePaddle exports a normalised input and a Linear. */
+const paddle = graph(
+  [
+    makeNode('Sub', ['x', 'mean'], ['a']),
+    makeNode('MatMul', ['a', 'linear_0.w_0'], ['b']),
+    makeNode('Add', ['b', 'linear_0.b_0'], ['c']),
+    makeNode('Mul', ['c', 'half'], ['out']),
+  ],
+  {
+    constants: new Map([
+      ['mean', ones(4)],
+      ['linear_0.w_0', ones(4, 3)],
+      ['linear_0.b_0', ones(3)],
+      ['half', ones()],
+    ]),
+  },
+);
+
+test('weights in constants become parameters where a model has no others; other constants stay', () => {
+  const { initializers, constants } = withConstantWeights(paddle);
+  expect([...initializers.keys()]).toEqual(['linear_0.w_0', 'linear_0.b_0']);
+  expect([...constants.keys()]).toEqual(['mean', 'half']);
+  const own = { ...paddle, initializers: new Map([['w', ones(4)]]) };
+  expect(withConstantWeights(own)).toBe(own);
+});
+
+test('an alias is a parameter of its own, unless the names say that it is the same', () => {
+  const model = graph(
+    [
+      makeNode('Identity', ['b'], ['c']),
+      makeNode('Add', ['x', 'b'], ['h']),
+      makeNode('Add', ['h', 'c'], ['out']),
+    ],
+    { initializers: new Map([['b', ones(4)]]) },
+  );
+  expect([...withoutShared(model).initializers.keys()]).toEqual(['b', 'c']);
+  expect([...withoutShared(model, new Set(['b', 'c'])).initializers.keys()]).toEqual(['b', 'c']);
+  expect([...withoutShared(model, new Set(['b'])).initializers.keys()]).toEqual(['b']);
+});
+
+test('scales that an exporter puts together from constants are computed', () => {
+  const model = graph(
+    [
+      makeNode('Cast', ['whole'], ['ones'], { to: 1 }),
+      makeNode('Concat', ['ones', 'twos'], ['scales'], { axis: 0 }),
+      makeNode('Resize', ['x', '', 'scales'], ['out']),
+    ],
+    {
+      constants: new Map<string, Tensor>([
+        ['whole', { dtype: 'I64', shape: [1], data: BigInt64Array.of(1n) }],
+        ['twos', f32([1], [2])],
+      ]),
+    },
+  );
+  const { nodes, constants } = withFoldedConstants(model);
+  expect(nodes.map(({ opType }) => opType)).toEqual(['Resize']);
+  expect(constants.get('scales')).toEqual(f32([2], [1, 2]));
 });
