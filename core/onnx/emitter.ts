@@ -132,6 +132,25 @@ export class Emitter implements Scope {
     return names;
   }
 
+  /** Emits an operation of one output, of a type that the caller knows and the rules for shapes would not. */
+  typed(
+    output: ValueType,
+    type: string,
+    inputs: readonly string[],
+    attributes: Attributes,
+  ): string {
+    const name = this.fresh(`${type}_${this.#count++}`);
+    this.nodes.push(
+      makeNode(
+        type,
+        inputs.map((input) => this.resolve(input)),
+        [name],
+        attributes,
+      ),
+    );
+    return this.input(name, output);
+  }
+
   /** Ends in a chosen name: what a graph output needs. */
   named(name: string, value: string): string {
     const output = this.fresh(name);

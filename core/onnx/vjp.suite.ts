@@ -3,7 +3,7 @@ import { backward } from './backward.ts';
 import { encodeModel } from './codec.ts';
 import { decomposed } from './decompose.ts';
 import { Emitter } from './emitter.ts';
-import { pruned, readsOf } from './graph.ts';
+import { copyOf, pruned, readsOf } from './graph.ts';
 import type { Graph, Value } from './graph.ts';
 import { lower } from './lowering/lower.ts';
 import type { Target } from './lowering/rule.ts';
@@ -37,7 +37,13 @@ export const vjp = (forward: Graph, wanted: readonly string[], target: Target = 
       .filter(([name]) => wanted.includes(name))
       .map(([name, grad]) => [name, lowered.named(`d ${name}`, grad)]),
   );
-  const nodes = pruned(lowered.nodes, [y, ...named.values()]);
+  const value = lowered.resolve(y); // a rewritten node's
+  const called = (name: string): string => (name === value ? y : name);
+  const nodes = pruned(lowered.nodes, [value, ...named.values()]).map(copyOf);
+  for (const node of nodes) {
+    node.input = node.input.map(called);
+    node.output = node.output.map(called);
+  }
   const reads = new Set(nodes.flatMap(readsOf));
   const inputs: Value[] = [...graph.inputs, { name: dy, ...type }].filter(({ name }) =>
     reads.has(name),

@@ -1,21 +1,37 @@
 import { batchNormalization } from './batch-normalization.ts';
+import { convFewCells, convTransposeFewCells } from './conv-few-cells.ts';
 import { convWeightGradient } from './conv-weight-gradient.ts';
 import { maxPoolMask } from './max-pool-mask.ts';
 import { maxPoolTiles } from './max-pool-tiles.ts';
+import { differenceInProduct, sumInProduct } from './product-sum.ts';
 import { reluByChoice, reluBySign } from './relu-gradient.ts';
-import type { Lowering, Target } from './rule.ts';
+import type { Lowering, Rewrite, Target } from './rule.ts';
 
 /** The same for each target. */
-const everywhere = (lowering: Lowering): Readonly<Record<Target, Lowering>> => ({
-  wasm: lowering,
-  webgpu: lowering,
-  native: lowering,
+const everywhere = <T>(form: T): Readonly<Record<Target, T>> => ({
+  wasm: form,
+  webgpu: form,
+  native: form,
+});
+
+/** The same for the targets whose kernels are the CPU's. */
+const onCpu = <T>(form: T): Readonly<Record<'wasm' | 'native', T>> => ({
+  wasm: form,
+  native: form,
 });
 
 /** How each abstract operator is written for each target. */
 export const LOWERINGS: Readonly<Record<string, Readonly<Record<Target, Lowering>>>> = {
   BatchNormalization: everywhere(batchNormalization),
   ConvWeightGrad: everywhere(convWeightGradient),
-  MaxPoolGrad: { wasm: maxPoolTiles, webgpu: maxPoolMask, native: maxPoolTiles },
-  ReluGrad: { wasm: reluBySign, webgpu: reluByChoice, native: reluBySign },
+  MaxPoolGrad: { ...onCpu(maxPoolTiles), webgpu: maxPoolMask },
+  ReluGrad: { ...onCpu(reluBySign), webgpu: reluByChoice },
+};
+
+/** The operators of ONNX that a target runs faster in another form, where that form fits the node. */
+export const REWRITES: Readonly<Record<string, Partial<Readonly<Record<Target, Rewrite>>>>> = {
+  Add: everywhere(sumInProduct),
+  Conv: onCpu(convFewCells),
+  ConvTranspose: onCpu(convTransposeFewCells),
+  Sub: everywhere(differenceInProduct),
 };
