@@ -18,6 +18,9 @@ import { lossOf } from './losses/registry.ts';
 import type { LossOptions } from './losses/registry.ts';
 import type { Target } from './lowering/rule.ts';
 import type { OptimizerOptions } from './optimizers/registry.ts';
+import { keptApart } from './per-example/apart.ts';
+import { clippedGradients, summed } from './per-example/gradients.ts';
+import type { PerExampleOptions } from './per-example/gradients.ts';
 import { opsetOf, prepare } from './prepare.ts';
 import type { Program } from './program.ts';
 import { evaluateProgram, predictProgram, trainPrograms } from './programs.ts';
@@ -37,6 +40,8 @@ export interface DifferentiateOptions extends RoleOptions {
   readonly lora?: LoraOptions;
   /** Whether Dropout draws masks in training. Default true. */
   readonly dropout?: boolean;
+  /** Gradients of each example by itself, cut to a norm: what DP-SGD needs. The model must keep examples apart. */
+  readonly perExample?: PerExampleOptions;
   /** Sizes for symbolic dimensions of the inputs, by the names that the model gives them. Never needed for the batch. */
   readonly dimensions?: Readonly<Record<string, number>>;
   /** Files beside the model that hold its large weights. */
@@ -98,14 +103,20 @@ const programsOf = (model: Uint8Array, options: DifferentiateOptions): Programs 
   const ends = loss.judges(graph);
   const judged = ends.map((name) => g.resolve(name));
   const route = routeTo(g, judged, wanted.trainable, modelOpset);
-  const nodes = judge(g, loss, judged, graph);
-  const grads = backward(g, route, nodes.seeds);
-  const gradients = new Map(
-    [...wanted.trainable].flatMap((name): [string, string][] => {
-      const grad = grads.get(name);
-      return grad === undefined ? [] : [[name, grad]];
-    }),
-  );
+  const { perExample } = options;
+  const nodes = judge(g, perExample ? summed(options.loss) : loss, judged, graph);
+  const slopes = perExample
+    ? clippedGradients(g, route, nodes, {
+        ...perExample,
+        wanted: wanted.trainable,
+        apart: keptApart(
+          g,
+          branched.inputs.map(({ name }) => name),
+          judged,
+        ),
+      })
+    : { gradients: gradientsOf(backward(g, route, nodes.seeds), wanted.trainable) };
+  const { gradients } = slopes;
   if (gradients.size === 0) {
     refuse({ reason: 'nothing_to_train', detail: 'the loss depends on no trainable parameter' });
   }
@@ -127,7 +138,7 @@ const programsOf = (model: Uint8Array, options: DifferentiateOptions): Programs 
         adapters: adapters.map(({ spec }) => spec),
         loss: nodes,
         training,
-        gradients,
+        ...slopes,
         target,
       },
       options.optimizer,
@@ -137,6 +148,17 @@ const programsOf = (model: Uint8Array, options: DifferentiateOptions): Programs 
     parameters: new Map([...branched.initializers].filter(([name]) => !roles.inside.has(name))),
   };
 };
+
+const gradientsOf = (
+  grads: ReadonlyMap<string, string>,
+  wanted: ReadonlySet<string>,
+): ReadonlyMap<string, string> =>
+  new Map(
+    [...wanted].flatMap((name): [string, string][] => {
+      const grad = grads.get(name);
+      return grad === undefined ? [] : [[name, grad]];
+    }),
+  );
 
 /** With adapters, nothing else moves unless it is asked for, and the frozen weights don't travel. */
 const defaults = (options: DifferentiateOptions): RoleOptions =>

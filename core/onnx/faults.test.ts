@@ -10,7 +10,7 @@ describe('faults, before anything runs', () => {
     const model = chain(
       [
         ['MatMul', ['x', 'w'], 'a'],
-        ['Det', ['a'], 'b'],
+        ['Unseen', ['a'], 'b'],
         ['Unheard', ['a'], 'c'],
         ['Add', ['b', 'c'], 'out'],
       ],
@@ -20,7 +20,7 @@ describe('faults, before anything runs', () => {
       reason: 'blocked_operators',
       operators: [
         {
-          op: 'Det',
+          op: 'Unseen',
           node: 'b',
           path: ['b', 'out', 'loss'],
           why: 'it is not in the gradient registry',

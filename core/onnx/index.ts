@@ -16,5 +16,6 @@ export type { CnnOptions } from './models/cnn.ts';
 export { mlp } from './models/mlp.ts';
 export type { MlpOptions } from './models/mlp.ts';
 export type { OptimizerOptions } from './optimizers/registry.ts';
+export type { PerExampleOptions } from './per-example/gradients.ts';
 export type { Program } from './program.ts';
 export type { RoleOptions } from './roles.ts';

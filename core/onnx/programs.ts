@@ -1,10 +1,4 @@
-import type {
-  AdapterSpec,
-  Manifest,
-  ParameterSpec,
-  ProgramInputs,
-  TermSpec,
-} from '../tensors/manifest.ts';
+import type { AdapterSpec, Manifest, ParameterSpec, ProgramInputs } from '../tensors/manifest.ts';
 import type { Emitter } from './emitter.ts';
 import type { Graph } from './graph.ts';
 import { specOf } from './losses/loss.ts';
@@ -14,6 +8,7 @@ import type { Target } from './lowering/rule.ts';
 import { describeOptions } from './optimizers/registry.ts';
 import type { OptimizerOptions } from './optimizers/registry.ts';
 import { update } from './optimizers/update.ts';
+import type { Clipped } from './per-example/gradients.ts';
 import { assemble } from './program.ts';
 import type { Program } from './program.ts';
 import type { Roles } from './roles.ts';
@@ -34,12 +29,7 @@ export interface TrainFrame extends Frame {
   /** What the optimizer takes for d loss / d parameter, for each parameter that is learned. */
   readonly gradients: ReadonlyMap<string, string>;
   readonly target: Target;
-  /** Of each example's own gradients: `sums` over the batch, after each was cut to the norm `clip`. */
-  readonly clipped?: {
-    readonly clip: number;
-    readonly sums: ReadonlyMap<string, string>;
-    readonly noise: readonly TermSpec[];
-  };
+  readonly clipped?: Clipped;
 }
 
 const metricSpecs = ({ metrics, examples }: LossNodes): Manifest['metrics'] => [

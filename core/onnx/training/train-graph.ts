@@ -1,6 +1,6 @@
 import type { InputSpec, ProgramInputs } from '../../tensors/manifest.ts';
 import { Emitter } from '../emitter.ts';
-import { copyOf } from '../graph.ts';
+import { copyOf, makeNode } from '../graph.ts';
 import type { Graph } from '../graph.ts';
 import { NodeView } from '../node-view.ts';
 import { keyOf, stepKey } from './random.ts';
@@ -35,6 +35,7 @@ export const trainGraph = (
 ): TrainGraph => {
   const buffers = new Map<string, string>();
   const inputs: { seed?: InputSpec; step?: InputSpec } = {};
+  const ends = new Set(graph.outputs.map(({ name }) => name));
   let step: string | undefined;
   let drawn = 0;
   const declared = (g: Emitter, name: 'seed' | 'step', dtype: 'I32' | 'F32'): string => {
@@ -60,8 +61,13 @@ export const trainGraph = (
       drops,
       key: () => key(on),
     });
-    if (outputs === undefined) on.add(node, graph.hints);
-    else node.output.forEach((name, i) => on.alias(name, outputs[i] ?? name));
+    if (outputs === undefined) return on.add(node, graph.hints);
+    node.output.forEach((name, i) => {
+      const value = outputs[i] ?? name;
+      // A loss may know the model's outputs by name.
+      if (ends.has(name)) on.add(makeNode('Identity', [value], [name]));
+      else on.alias(name, value);
+    });
   });
   return { g, buffers, inputs };
 };

@@ -110,7 +110,7 @@ class Mixed(nn.Module):
 
 def per_example():
     model = Mixed()
-    shape, clip = (2, 8, 8), 0.7
+    shape, clip = (2, 8, 8), 0.95
     x = torch.randn(6, *shape)
     y = torch.randint(0, 3, (6,), dtype=torch.int32)
     names, parameters = zip(*model.named_parameters())
