@@ -21,11 +21,11 @@ HERE = pathlib.Path(__file__).parent
 TYPES = {torch.float32: TensorProto.FLOAT, torch.int64: TensorProto.INT64}
 
 
-def node_model(op, names, inputs, constants, attributes, opset):
+def node_model(op, names, inputs, constants, attributes, opset, outputs):
     """A model of one node. Constants come from Constant nodes; an input named like `~in1` passes through Identity."""
     nodes = [helper.make_node("Constant", [], [k], value=numpy_helper.from_array(v)) for k, v in constants.items()]
     nodes += [helper.make_node("Identity", [name[1:]], [name]) for name in names if name.startswith("~")]
-    nodes.append(helper.make_node(op, names, ["out"], **attributes))
+    nodes.append(helper.make_node(op, names, ["out", "out1"][:outputs], **attributes))
     graph = helper.make_graph(
         nodes,
         op,
@@ -39,7 +39,7 @@ def node_model(op, names, inputs, constants, attributes, opset):
 VECTORS = []
 
 
-def vector(op, f, inputs, attributes={}, opset=17, names=None, constants={}):
+def vector(op, f, inputs, attributes={}, opset=17, names=None, constants={}, outputs=1):
     """One vector: `f` in float64 is what the node should do. Gradients that PyTorch doesn't give are left out."""
     inputs = [x.float() for x in inputs]
     leaves = [x.double().requires_grad_() for x in inputs]
@@ -50,7 +50,7 @@ def vector(op, f, inputs, attributes={}, opset=17, names=None, constants={}):
     VECTORS.append(
         {
             "op": op,
-            "model": node_model(op, names, inputs, constants, attributes, opset),
+            "model": node_model(op, names, inputs, constants, attributes, opset, outputs),
             "inputs": [array(x) for x in inputs],
             "dy": array(dy),
             "y": array(y.float()),
