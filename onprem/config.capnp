@@ -21,7 +21,6 @@ const tributary :Workerd.Worker = (
     (name = "kernel.wasm", wasm = embed "../dist/worker/kernel.wasm"),
   ],
   compatibilityDate = "2026-10-20",
-  compatibilityFlags = ["nodejs_compat"],
   durableObjectNamespaces = [
     (className = "JobObject", uniqueKey = "tributary-job", enableSql = true),
     (className = "DirectoryObject", uniqueKey = "tributary-directory", enableSql = true),

@@ -17,17 +17,12 @@ export const OFFLINE = {
   X_LOCAL_OBSERVABILITY: 'false',
 };
 
-/** What wrangler.toml says of the runtime: the one place for it (a test holds onprem/config.capnp against it). */
-export async function compatibility(): Promise<{
-  readonly date: string;
-  readonly flags: string[];
-}> {
+/** The compatibility date of wrangler.toml: the one place for it (a test holds onprem/config.capnp against it). */
+export async function compatibilityDate(): Promise<string> {
   const text = await readFile(join(ROOT, 'wrangler.toml'), 'utf8');
   const [, date] = /^compatibility_date = "(.+)"$/m.exec(text) ?? [];
-  const [, flags] = /^compatibility_flags = (\[.*\])$/m.exec(text) ?? [];
-  if (date === undefined || flags === undefined)
-    throw new Error('wrangler.toml has no date or flags');
-  return { date, flags: JSON.parse(flags) as string[] };
+  if (date === undefined) throw new Error('wrangler.toml has no compatibility_date');
+  return date;
 }
 
 export const wranglerBin = join(ROOT, 'node_modules/wrangler/bin/wrangler.js');

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare';
-import { buildWorker, compatibility } from './build-worker.ts';
+import { buildWorker, compatibilityDate } from './build-worker.ts';
 import { keysOf } from './keys.ts';
 import { leash } from './leash.ts';
 import { lock } from './lock.ts';
@@ -27,7 +27,6 @@ function options(): { port: number; data: string; host: string } {
 async function dev(): Promise<void> {
   const { port, data, host } = options();
   const worker = await buildWorker();
-  const { date, flags } = await compatibility();
   mkdirSync(data, { recursive: true });
   const unlock = lock(data);
   const { keys, made } = await keysOf(data);
@@ -50,8 +49,7 @@ async function dev(): Promise<void> {
         { type: 'CompiledWasm', path: join(worker, 'kernel.wasm') },
       ],
       modulesRoot: worker,
-      compatibilityDate: date,
-      compatibilityFlags: flags,
+      compatibilityDate: await compatibilityDate(),
       durableObjects: {
         JOB: object('JobObject'),
         DIRECTORY: object('DirectoryObject'),

@@ -45,7 +45,7 @@ async function start(): Promise<string> {
 
 test('one command starts it; a SIGKILL and the same command go on where it was', async () => {
   const secrets = join(dir, 'secrets.env');
-  expect(await start()).toContain(`made ${secrets}`);
+  expect(await start()).toBe(`made ${secrets}\n`);
   expect((await stat(secrets)).mode & 0o777).toBe(0o600);
   const [, admin = ''] = /^ADMIN_TOKEN=(\S+)$/m.exec(await readFile(secrets, 'utf8')) ?? [];
   expect(admin).toMatch(/^tadmin_[0-9a-f]{64}$/);
