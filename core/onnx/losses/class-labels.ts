@@ -5,7 +5,7 @@ import { refuse } from '../fault.ts';
 import type { Value } from '../graph.ts';
 import { axisOf } from './axis.ts';
 import type { CommonOptions, Metric, Sum } from './loss.ts';
-import { elements, floatType, rows, sumOf, total, toFloat, toInt32 } from './sums.ts';
+import { elements, floatType, rows, sumOf, total, toFloat } from './sums.ts';
 
 export interface ClassOptions extends CommonOptions {
   /** Where the classes lie. Default: where a closing Softmax has them, else 1. */
@@ -43,6 +43,8 @@ export const classesOf = (g: Emitter, output: string, axis: number): Classes => 
 /** Integer labels, as losses read them. Values of one element per class are in the output's shape, others have 1 there. */
 export interface IndexLabels {
   readonly y: Value;
+  /** The label of each position. */
+  readonly label: string;
   /** Whether a class is the label. */
   readonly chosen: string;
   /** The same as 1 (times the class weight) or 0; zeros where ignored. What a class's log-probability counts. */
@@ -64,11 +66,7 @@ export const indexLabels = (
   const y = { name: g.fresh('y'), dtype: 'I32', shape: positions } as const;
   g.input(y.name, y);
   const label = g.op('Unsqueeze', [y.name, g.ints([axis])]);
-  const all = Int32Array.from({ length: count }, (_, i) => i);
-  const chosen = g.op('Equal', [
-    label,
-    g.constant({ dtype: 'I32', shape: perClass(classes), data: all }),
-  ]);
+  const chosen = g.op('Equal', [label, numbers(g, classes)]);
   const oneHot = toFloat(g, chosen);
   const weights = classWeights && weightsOf(g, classes, classWeights);
   const ignored = ignoreIndex === undefined ? undefined : whole(ignoreIndex);
@@ -83,6 +81,7 @@ export const indexLabels = (
   const mass = weights === undefined ? kept : g.reduce('ReduceSum', weighted, [axis], 1);
   return {
     y,
+    label,
     chosen,
     weighted,
     ...(weights !== undefined && { weights }),
@@ -117,6 +116,25 @@ export const weightsOf = (g: Emitter, classes: Classes, given: readonly number[]
   return g.constant({ dtype: 'F32', shape: perClass(classes), data: Float32Array.from(given) });
 };
 
+/** 0, 1, ... along the class axis. */
+const numbers = (g: Emitter, classes: Classes): string =>
+  g.constant({
+    dtype: 'I32',
+    shape: perClass(classes),
+    data: Int32Array.from({ length: classes.count }, (_, i) => i),
+  });
+
+/**
+ * The number of the largest value along the class axis, which stays as 1; the first of equals, as ArgMax says in int64,
+ * which WebGPU's kernels don't convert.
+ */
+export const firstMaximum = (g: Emitter, classes: Classes, x: string): string => {
+  const all = numbers(g, classes);
+  const isMost = g.op('Equal', [x, g.reduce('ReduceMax', x, [classes.axis], 1)]);
+  const candidates = g.op('Where', [isMost, all, g.scalar(classes.count, all)]);
+  return g.reduce('ReduceMin', candidates, [classes.axis], 1);
+};
+
 /** What positions add up to: `loss` over the weights, `accuracy` over those that count, and the batch size. */
 export interface ClassSums {
   readonly metrics: readonly Metric[];
@@ -127,43 +145,38 @@ export interface ClassSums {
 
 export const classSums = (
   g: Emitter,
-  { output, axis, positions }: Classes,
+  classes: Classes,
   of: {
     readonly y: string;
-    /** The truth as class numbers, int32, in the positions' shape. */
+    /** The right class of each position, int32, with a class axis of 1. */
     readonly truth: string;
     readonly losses: string;
-    readonly mass?: string;
-    readonly kept?: string;
+    readonly mass?: string | undefined;
+    readonly kept?: string | undefined;
   },
 ): ClassSums => {
-  const best = g.op('ArgMax', [output], { axis, keepdims: 0 });
-  const hits = toFloat(g, g.op('Equal', [toInt32(g, best), of.truth]));
-  const counted =
-    of.kept === undefined ? hits : g.op('Mul', [hits, g.op('Squeeze', [of.kept, g.ints([axis])])]);
-  const flat = positions.length === 1;
-  const examples = sumOf(g, 'examples', flat ? elements(g, of.truth) : rows(g, of.y));
+  const hits = toFloat(g, g.op('Equal', [firstMaximum(g, classes, classes.output), of.truth]));
+  const counted = of.kept === undefined ? hits : g.op('Mul', [hits, of.kept]);
+  const flat = classes.positions.length === 1;
+  const examples = sumOf(g, 'examples', rows(g, flat ? of.y : classes.output));
   const named = (output: string, mask: string | undefined): Sum | undefined =>
     mask !== undefined
       ? sumOf(g, output, total(g, mask))
       : flat
         ? undefined
-        : sumOf(g, output, elements(g, of.truth));
+        : sumOf(g, output, elements(g, of.truth, examples.value));
   const seen = named('positions', of.kept);
   const weight = of.mass === of.kept ? seen : named('weight', of.mass);
   const divisor = (weight ?? examples).value;
+  const metric = (name: string, output: string, x: string, count: Sum | undefined): Metric => ({
+    name,
+    sum: sumOf(g, output, total(g, x)),
+    ...(count && { count }),
+  });
   return {
     metrics: [
-      {
-        name: 'loss',
-        sum: sumOf(g, 'loss_sum', total(g, of.losses)),
-        ...(weight && { count: weight }),
-      },
-      {
-        name: 'accuracy',
-        sum: sumOf(g, 'correct', total(g, counted)),
-        ...(seen && { count: seen }),
-      },
+      metric('loss', 'loss_sum', of.losses, weight),
+      metric('accuracy', 'correct', counted, seen),
     ],
     examples,
     divisor:

@@ -28,9 +28,9 @@ export const cosine = ({ axis = -1, eps = 1e-8, reduction, output }: CosineOptio
     const v = g.op('Div', [y.name, norm(y.name)]);
     const similarity = sum(g.op('Mul', [u, v]));
     const losses = g.op('Sub', [g.scalar(1, z), similarity]);
-    const examples = sumOf(g, 'examples', rows(g, z));
+    const examples = sumOf(g, 'examples', rows(g, y.name));
     const single = type.shape.every((dim, at) => at === 0 || at === along || dim === 1);
-    const count = single ? undefined : sumOf(g, 'vectors', elements(g, losses));
+    const count = single ? undefined : sumOf(g, 'vectors', elements(g, losses, examples.value));
     const slope = g.op('Div', [g.op('Sub', [g.op('Mul', [u, similarity]), v]), length]);
     return {
       labels: [y],

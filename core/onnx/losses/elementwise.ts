@@ -26,9 +26,9 @@ export const elementwise = (
     const type = floatType(g, z, 'a float32 output');
     const y = { name: g.input(g.fresh('y'), type), ...type };
     const { loss, slope, correct } = each(g, z, y.name);
-    const examples = sumOf(g, 'examples', rows(g, z));
+    const examples = sumOf(g, 'examples', rows(g, y.name));
     const single = over === 'examples' || type.shape.slice(1).every((dim) => dim === 1);
-    const count = single ? undefined : sumOf(g, 'elements', elements(g, z));
+    const count = single ? undefined : sumOf(g, 'elements', elements(g, y.name, examples.value));
     const metric = (name: string, sum: string, each: string) => ({
       name,
       sum: sumOf(g, sum, total(g, each)),

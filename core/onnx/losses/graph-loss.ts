@@ -64,7 +64,11 @@ const append = (
   const outputs = loss.outputs.map(({ name }): [string, string] => [name, values.get(name) ?? '']);
   const [[, value], ...others] = [outputs[0] ?? missing(), ...outputs.slice(1)] as const;
 
-  const examples = sumOf(g, 'examples', rows(g, judged[0] ?? ''));
+  const examples = sumOf(
+    g,
+    'examples',
+    rows(g, values.get(labels[0]?.name ?? names[0] ?? '') ?? ''),
+  );
   const metric = metricOf(g, 'loss', value, examples.value);
   const count = (metric.count ?? examples).value;
   const seed = seedOf(g, value, count, examples.value, reduction);
@@ -151,7 +155,7 @@ const metricOf = (g: Emitter, name: string, value: string, examples: string): Me
   return {
     name,
     sum: sumOf(g, `${name}_sum`, float),
-    ...(!perExample && { count: sumOf(g, `${name}_count`, elements(g, value)) }),
+    ...(!perExample && { count: sumOf(g, `${name}_count`, elements(g, value, examples)) }),
   };
 };
 

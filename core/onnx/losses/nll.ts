@@ -9,16 +9,16 @@ export const nll = (options: ClassOptions): Loss => ({
   judges: (graph) => [judgedOf(graph, options.output).value],
   append: (g, [x = '']) => {
     const classes = classesOf(g, x, options.axis ?? 1);
-    const { y, chosen, weighted, kept, mass } = indexLabels(g, classes, options);
+    const { y, label, chosen, weighted, kept, mass } = indexLabels(g, classes, options);
     const own = g.op('Where', [chosen, x, g.scalar(0, x)]);
     const picked = g.reduce('ReduceSum', own, [classes.axis], 1);
     const losses = g.op('Neg', [mass === undefined ? picked : g.op('Mul', [mass, picked])]);
     const { metrics, examples, divisor } = classSums(g, classes, {
       y: y.name,
-      truth: y.name,
+      truth: label,
       losses,
-      ...(mass !== undefined && { mass }),
-      ...(kept !== undefined && { kept }),
+      mass,
+      kept,
     });
     return {
       labels: [y],

@@ -2,11 +2,11 @@ import { intAttribute } from '../attribute.ts';
 import type { Emitter } from '../emitter.ts';
 import { refuse } from '../fault.ts';
 import type { Graph, Value } from '../graph.ts';
-import { classesOf, classSums, indexLabels, weightsOf } from './class-labels.ts';
+import { classesOf, classSums, firstMaximum, indexLabels, weightsOf } from './class-labels.ts';
 import type { Classes, ClassOptions } from './class-labels.ts';
 import { judgedOf } from './judged.ts';
 import type { Loss, LossNodes } from './loss.ts';
-import { reduced, toInt32 } from './sums.ts';
+import { reduced } from './sums.ts';
 
 export interface SoftmaxCrossEntropyOptions extends ClassOptions {
   /** `index` (default): an int32 class number for each position. `probabilities`: float32, in the output's shape. */
@@ -50,8 +50,8 @@ const append = (g: Emitter, classes: Classes, options: SoftmaxCrossEntropyOption
     y: y.name,
     truth,
     losses,
-    ...(divisorMass !== undefined && { mass: divisorMass }),
-    ...(kept !== undefined && { kept }),
+    mass: divisorMass,
+    kept,
   });
   const softmax = g.op('Div', [exps, sum]);
   const slope = g.op('Sub', [mass === undefined ? softmax : g.op('Mul', [softmax, mass]), share]);
@@ -65,7 +65,7 @@ const append = (g: Emitter, classes: Classes, options: SoftmaxCrossEntropyOption
 
 interface Truth {
   readonly y: Value;
-  /** The right class of each position. */
+  /** The right class of each position, with a class axis of 1. */
   readonly truth: string;
   /** a: how much each class counts, in the output's shape. */
   readonly share: string;
@@ -105,9 +105,9 @@ const indexTruth = (
   options: SoftmaxCrossEntropyOptions,
 ): Truth => {
   const { axis, count } = classes;
-  const { y, chosen, weighted, weights, kept, mass } = indexLabels(g, classes, options);
+  const { y, label, chosen, weighted, weights, kept, mass } = indexLabels(g, classes, options);
   const along = (x: string): string => g.reduce('ReduceSum', x, [axis], 1);
-  const common = { y, truth: y.name, kept, divisorMass: mass };
+  const common = { y, truth: label, kept, divisorMass: mass };
   if (smoothing === 0) {
     // Not the product with a one-hot: a logit of -inf elsewhere (a masked class) would make it NaN.
     const own = along(g.op('Where', [chosen, shifted, g.scalar(0, shifted)]));
@@ -155,7 +155,7 @@ const softTruth = (
   const along = (x: string): string => g.reduce('ReduceSum', x, [axis], 1);
   return {
     y,
-    truth: toInt32(g, g.op('ArgMax', [y.name], { axis, keepdims: 0 })),
+    truth: firstMaximum(g, classes, y.name),
     share,
     mass: along(share),
     picked: along(g.op('Mul', [share, shifted])),

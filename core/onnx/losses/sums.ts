@@ -1,3 +1,5 @@
+import { allStatic } from '../dim.ts';
+import type { Dim } from '../dim.ts';
 import type { Emitter } from '../emitter.ts';
 import { refuse } from '../fault.ts';
 import type { ValueType } from '../graph.ts';
@@ -29,15 +31,26 @@ export const total = (g: Emitter, x: string): string => {
 /** A truth value as 1 or 0. */
 export const toFloat = (g: Emitter, x: string): string => g.op('Cast', [x], { to: 1 });
 
-/** Class numbers as int32, which WebGPU compares (int64 it doesn't). */
-export const toInt32 = (g: Emitter, x: string): string => g.op('Cast', [x], { to: 6 });
+/**
+ * How many rows a tensor has: the batch size. Its first column is compared with itself and added up, because shapes are
+ * integers of the CPU, from where WebGPU would have to fetch them.
+ */
+export const rows = (g: Emitter, x: string): string => {
+  const inner = (g.types.get(x)?.shape ?? []).map((_, axis) => axis).slice(1);
+  const list = (value: number): string => g.ints(inner.map(() => value));
+  const column = inner.length === 0 ? x : g.op('Slice', [x, list(0), list(1), g.ints(inner)]);
+  return ones(g, column);
+};
 
-/** How many elements a tensor has when the graph runs. */
-export const elements = (g: Emitter, x: string): string => toFloat(g, g.op('Size', [x]));
+/** How many elements a tensor of so many rows has. */
+export const elements = (g: Emitter, x: string, count: string): string => {
+  const inner: readonly Dim[] = (g.types.get(x)?.shape ?? []).slice(1);
+  if (!allStatic(inner)) return ones(g, x);
+  const each = inner.reduce((a, b) => a * b, 1);
+  return each === 1 ? count : g.op('Mul', [count, g.scalar(each, count)]);
+};
 
-/** How many rows a tensor has: the batch size. */
-export const rows = (g: Emitter, x: string): string =>
-  toFloat(g, g.op('Squeeze', [g.op('Shape', [x], { end: 1 }), g.ints([0])]));
+const ones = (g: Emitter, x: string): string => total(g, toFloat(g, g.op('Equal', [x, x])));
 
 /** The gradient of the mean or the sum, from that of the sum. */
 export const reduced = (
