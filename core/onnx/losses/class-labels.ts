@@ -1,14 +1,16 @@
+import { intAttribute } from '../attribute.ts';
 import type { Dim } from '../dim.ts';
 import { isStatic } from '../dim.ts';
 import type { Emitter } from '../emitter.ts';
 import { refuse } from '../fault.ts';
 import type { Value } from '../graph.ts';
 import { axisOf } from './axis.ts';
+import type { Judged } from './judged.ts';
 import type { CommonOptions, Metric, Sum } from './loss.ts';
 import { elements, floatType, rows, sumOf, total, toFloat } from './sums.ts';
 
 export interface ClassOptions extends CommonOptions {
-  /** Where the classes lie. Default: where a closing Softmax has them, else 1. */
+  /** Where the classes lie. Default: where a closing Softmax or LogSoftmax has them, else 1. */
   readonly axis?: number;
   /** A weight for each class; the mean is then one over weights. */
   readonly classWeights?: readonly number[];
@@ -26,10 +28,23 @@ export interface Classes {
   readonly positions: readonly Dim[];
 }
 
-export const classesOf = (g: Emitter, output: string, axis: number): Classes => {
+export const classesOf = (
+  g: Emitter,
+  output: string,
+  { axis }: ClassOptions,
+  { closing }: Judged,
+): Classes => {
   const expected = 'a float32 output [batch, ..., classes, ...]';
   const { shape } = floatType(g, output, expected);
-  const at = axisOf(axis, shape, output);
+  const own = closing === undefined ? undefined : intAttribute(closing, 'axis', -1);
+  const at = axisOf(axis ?? own ?? 1, shape, output);
+  if (own !== undefined && at !== axisOf(own, shape, output)) {
+    refuse({
+      reason: 'loss_mismatch',
+      expected: `classes along axis ${own}, where the model's own ${closing?.opType} has them`,
+      got: `axis ${axis}`,
+    });
+  }
   const count = shape[at];
   return count !== undefined && isStatic(count)
     ? { output, axis: at, shape, count, positions: shape.toSpliced(at, 1) }

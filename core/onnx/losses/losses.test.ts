@@ -226,6 +226,34 @@ describe('programs', () => {
     expect(b.curve).toEqual(a.curve);
   });
 
+  test('take the classes to lie where a closing softmax has them', () => {
+    const closed = (op: string) =>
+      chain(
+        [
+          ['MatMul', ['x', 'w'], 'a'],
+          ['Reshape', ['a', 'pixels'], 'z'],
+          [op, ['z'], 'out', { axis: -1 }],
+        ],
+        {
+          constants: new Map([
+            ['pixels', { dtype: 'I64', shape: [3], data: BigInt64Array.of(0n, 2n, 2n) }],
+          ]),
+        },
+      );
+    for (const [name, op] of [
+      ['softmax-cross-entropy', 'Softmax'],
+      ['nll', 'LogSoftmax'],
+    ] as const) {
+      expect(programsOf(closed(op), { loss: name }).evaluate.manifest.inputs.y?.shape).toEqual([
+        'batch',
+        2,
+      ]);
+      expect(faultOf(closed(op), { loss: { name, axis: 1 } })).toMatchObject({
+        reason: 'loss_mismatch',
+      });
+    }
+  });
+
   test('judge the output that is asked for', async () => {
     const two = chain(
       [

@@ -7,8 +7,8 @@ import { reduced } from './sums.ts';
 /** Negative log-likelihood (torch.nn.NLLLoss) of log-probabilities x and int32 labels: -w x[label]; slope -w at the label. */
 export const nll = (options: ClassOptions): Loss => ({
   judges: (graph) => [judgedOf(graph, options.output).value],
-  append: (g, [x = '']) => {
-    const classes = classesOf(g, x, options.axis ?? 1);
+  append: (g, [x = ''], graph) => {
+    const classes = classesOf(g, x, options, judgedOf(graph, options.output, ['LogSoftmax']));
     const { y, label, chosen, weighted, kept, mass } = indexLabels(g, classes, options);
     const own = g.op('Where', [chosen, x, g.scalar(0, x)]);
     const picked = g.reduce('ReduceSum', own, [classes.axis], 1);

@@ -1,7 +1,6 @@
-import { intAttribute } from '../attribute.ts';
 import type { Emitter } from '../emitter.ts';
 import { refuse } from '../fault.ts';
-import type { Graph, Value } from '../graph.ts';
+import type { Value } from '../graph.ts';
 import { classesOf, classSums, firstMaximum, indexLabels, weightsOf } from './class-labels.ts';
 import type { Classes, ClassOptions } from './class-labels.ts';
 import { judgedOf } from './judged.ts';
@@ -25,13 +24,8 @@ const WITHIN = ['Softmax', 'LogSoftmax'];
 export const softmaxCrossEntropy = (options: SoftmaxCrossEntropyOptions): Loss => ({
   judges: (graph) => [judgedOf(graph, options.output, WITHIN).value],
   append: (g, [logits = ''], graph) =>
-    append(g, classesOf(g, logits, options.axis ?? closingAxis(graph, options)), options),
+    append(g, classesOf(g, logits, options, judgedOf(graph, options.output, WITHIN)), options),
 });
-
-const closingAxis = (graph: Graph, { output }: SoftmaxCrossEntropyOptions): number => {
-  const { closing } = judgedOf(graph, output, WITHIN);
-  return closing === undefined ? 1 : intAttribute(closing, 'axis', -1);
-};
 
 const append = (g: Emitter, classes: Classes, options: SoftmaxCrossEntropyOptions): LossNodes => {
   const { output: logits, axis } = classes;
