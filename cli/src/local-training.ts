@@ -41,7 +41,6 @@ export interface LocalTraining {
   /** Of the step among all steps. */
   readonly lr: Schedule;
   readonly seed: number;
-  readonly stepsPerRun?: number | undefined;
   readonly signal: AbortSignal;
   readonly onStep: (progress: Progress) => void;
   readonly onEpoch: (epoch: Epoch) => void;
@@ -82,7 +81,6 @@ export const trainLocally = async (training: LocalTraining): Promise<History> =>
       lr: (step) => training.lr(before + step, all),
       seed,
       rng: await rngOf({ ...part, round: epoch, purpose: 'shuffle' }),
-      ...(training.stepsPerRun !== undefined && { stepsPerRun: training.stepsPerRun }),
       signal,
       onStep: (step, steps, loss) => {
         losses.push([before + step, loss]);

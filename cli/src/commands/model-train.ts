@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { stepsPerRun } from '../../../client-kit/src/trainers/onnx/batches.ts';
 import {
   constant,
   cosine,
@@ -8,7 +9,7 @@ import {
 } from '../../../client-kit/src/trainers/onnx/schedule.ts';
 import type { Schedule } from '../../../client-kit/src/trainers/onnx/schedule.ts';
 import { Trainer } from '../../../client-kit/src/trainers/onnx/trainer.ts';
-import { forward } from '../../../core/onnx/index.ts';
+import { forward, looped } from '../../../core/onnx/index.ts';
 import { encode } from '../../../core/tensors/safetensors.ts';
 import type { Command } from '../command.ts';
 import { fitted } from '../data/fit.ts';
@@ -27,6 +28,8 @@ const SCHEDULES = { constant, linear, cosine } as const;
 /** How often a line about the step is written where there is no terminal to draw a bar on. */
 const SAY_MS = 5000;
 const BAR = 24;
+/** Steps in one run from which on a loop of them is worth it. */
+const LOOP_FROM = 4;
 
 const scheduleOf = (options: Options): Schedule => {
   const rate = options.number('lr') ?? 0.01;
@@ -156,7 +159,10 @@ export const modelTrain: Command = {
       out.progress(`classes: ${loaded.classes.map((c, i) => `${i} ${c}`).join(', ')}`);
     const ort = await import('onnxruntime-web');
     ort.env.wasm.numThreads = threads;
-    const trainer = await Trainer.load(ort, programs, { device: 'wasm' });
+    const loop =
+      stepsPerRun(manifest, dataset, batchSize) < LOOP_FROM ? undefined : looped(programs.train);
+    const parts = { ...programs, train: loop?.ok ? loop.value : programs.train };
+    const trainer = await Trainer.load(ort, parts, { device: 'wasm' });
     const started = performance.now();
     let said = started;
     const history = await trainLocally({

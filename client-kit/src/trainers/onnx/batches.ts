@@ -36,6 +36,19 @@ export class Batches {
   }
 }
 
+/** A stack of batches for a loop is at most this large: beyond it the copying that a loop spares is little. */
+const STACK_BYTES = 4 * 2 ** 20;
+const MOST_STEPS = 16;
+
+/** How many batches one run of a loop takes: 16, or as many as lie in 4 MiB, and at least one. */
+export const stepsPerRun = (manifest: Manifest, dataset: Dataset, batchSize: number): number => {
+  const bytes = columnsOf(manifest, dataset).map(
+    ([{ dtype }, { shape }]) => DTYPES[dtype].bytes * sizeOf(shape.slice(1)),
+  );
+  const batch = bytes.reduce((sum, each) => sum + each, 0) * batchSize;
+  return Math.max(1, Math.min(MOST_STEPS, Math.floor(STACK_BYTES / Math.max(1, batch))));
+};
+
 /** Which column of the data each input takes. Throws TaskError BAD_TASK_DATA where an input has none. */
 const columnsOf = ({ inputs }: Manifest, dataset: Dataset): [InputSpec, Column][] => {
   const { x, y, more = [] } = inputs;

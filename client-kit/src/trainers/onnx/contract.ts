@@ -67,6 +67,6 @@ const nameOf = (value: unknown): string =>
   typeof value === 'object' && value !== null ? value.constructor.name : typeof value;
 
 /** What a job without a contract asks: an example must fit the program's input. */
-export const contractOf = ({ inputs: { x } }: Manifest): Contract => ({
-  x: { dtype: x.dtype, shape: x.shape.slice(1) },
+export const contractOf = ({ inputs: { x }, loop = false }: Manifest): Contract => ({
+  x: { dtype: x.dtype, shape: x.shape.slice(loop ? 2 : 1) },
 });

@@ -1,18 +1,16 @@
+import type { Manifest } from '../../../../core/tensors/manifest.ts';
 import type { Tensors } from '../../../../core/tensors/tensor.ts';
 import { countOf } from '../../dataset.ts';
 import type { Dataset } from '../../dataset.ts';
 import { rngOf, shuffle } from '../../seed.ts';
 import type { Rng } from '../../seed.ts';
-import { Batches } from './batches.ts';
+import { Batches, stepsPerRun } from './batches.ts';
 import { breathe } from './breathe.ts';
 import { MetricCounter } from './metrics.ts';
 import type { OrtTensor } from './ort.ts';
 import type { Feeds, Program } from './program.ts';
 import { StepInputs } from './step-inputs.ts';
 import type { StepOptions } from './step-inputs.ts';
-
-/** Batches that one run of a loop takes at most. */
-const LOOP_STEPS = 16;
 
 export interface TrainOptions extends StepOptions {
   readonly dataset: Dataset;
@@ -25,8 +23,8 @@ export interface TrainOptions extends StepOptions {
   readonly steps?: number | undefined;
   /** Orders the examples, anew for each pass. Default: made of `seed`. */
   readonly rng?: Rng;
-  /** Steps in one run, where the program is a loop. */
-  readonly stepsPerRun?: number;
+  /** Steps in one run, where the program is a loop. Default: {@link stepsPerRun}. */
+  readonly stepsPerRun?: number | undefined;
   /** The optimizer's state from an earlier call; zeros without it. */
   readonly state?: Tensors | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -65,7 +63,7 @@ export const train = async (
   const { dataset, signal, onStep } = options;
   const { manifest } = program;
   const rng = options.rng ?? (await rngOf(purposeOf(options.seed ?? 0)));
-  const { steps, runs, capacity } = planOf(manifest.loop === true, options, rng);
+  const { steps, runs, capacity } = planOf(manifest, options, rng);
   const inputs = new StepInputs(program, steps, options);
   const batches = new Batches(program, dataset, capacity);
   const feedsOf = ({ step, examples, batches: some }: Run): Record<string, OrtTensor> => ({
@@ -116,8 +114,8 @@ const purposeOf = (seed: number) => ({
 
 /** Which examples each run takes. Batches of equal size go into one run of a loop; a smaller last one has its own. */
 const planOf = (
-  loop: boolean,
-  { dataset, examples, batchSize, epochs = 1, steps: wanted, stepsPerRun }: TrainOptions,
+  manifest: Manifest,
+  { dataset, examples, batchSize, epochs = 1, steps: wanted, ...options }: TrainOptions,
   rng: Rng,
 ): { steps: number; runs: Generator<Run, void>; capacity: number } => {
   const order = examples?.slice() ?? Uint32Array.from({ length: countOf(dataset) }, (_, i) => i);
@@ -125,7 +123,8 @@ const planOf = (
   const perEpoch = size === 0 ? 0 : Math.ceil(order.length / size);
   const full = size === 0 ? 0 : Math.floor(order.length / size);
   const steps = perEpoch === 0 ? 0 : (wanted ?? epochs * perEpoch);
-  const most = loop ? Math.max(1, stepsPerRun ?? LOOP_STEPS) : 1;
+  const { loop = false } = manifest;
+  const most = loop ? (options.stepsPerRun ?? stepsPerRun(manifest, dataset, size)) : 1;
   const runs = function* (): Generator<Run, void> {
     for (let step = 0; step < steps;) {
       const at = step % perEpoch;

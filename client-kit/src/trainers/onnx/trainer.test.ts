@@ -2,6 +2,7 @@ import * as ort from 'onnxruntime-web';
 import { beforeAll, expect, test } from 'vitest';
 import type { Manifest } from '../../../../core/tensors/manifest.ts';
 import { encode } from '../../../../core/tensors/safetensors.ts';
+import { looped } from '../../../../core/onnx/index.ts';
 import { digits, programsFor } from '../../../tests/digits.ts';
 import type { Dataset } from '../../dataset.ts';
 import { Program } from './program.ts';
@@ -52,6 +53,23 @@ test('a call goes on where the last one stopped, optimizer state and all', async
   expect(Buffer.compare(encode(second.params), encode(all.params))).toBe(0);
   expect(Buffer.compare(encode(halves.state), encode(whole.state))).toBe(0);
   expect(halves.steps).toBe(20);
+});
+
+test('a loop takes several steps a run, and ends with the same bytes; the last, smaller batch is a run of its own', async () => {
+  const loop = looped(parts.train);
+  if (!loop.ok) throw new Error(JSON.stringify(loop.error));
+  const apart = await trainer();
+  const together = await Trainer.load(ort, { ...parts, train: loop.value }, { device: 'wasm' });
+  const seen: number[] = [];
+  const options = { ...OPTIONS, epochs: 2, lr: cosine(0.1) };
+  const one = await apart.train(options);
+  const onStep = (step: number): number => seen.push(step);
+  const many = await together.train({ ...options, stepsPerRun: 4, onStep });
+  expect(seen).toEqual([4, 8, 9, 10, 14, 18, 19, 20]);
+  expect(Buffer.compare(encode(many.params), encode(one.params))).toBe(0);
+  expect(Buffer.compare(encode(many.state), encode(one.state))).toBe(0);
+  expect(many.metrics.mean('loss')).toBeCloseTo(one.metrics.mean('loss') ?? NaN, 5);
+  expect(many.metrics.examples).toBe(600);
 });
 
 test('an abort between steps leaves the model as it was', async () => {
