@@ -86,7 +86,9 @@ const whyBlocked = (n: NodeView, opset: number): string | undefined => {
   }
   // A shape that is missing here is missing because of an operator named already, or is reported by the rule.
   const typed = n.proto.input.every((name) => name === '' || n.scope.types.has(name));
-  return typed ? entry.unless?.(n) : undefined;
+  const otherwise = typed ? entry.unless?.(n) : undefined;
+  // Whoever trains through it has written it out before (decompose.ts), unless that is impossible.
+  return 'parts' in entry ? (otherwise ?? 'it was not written out in its parts') : otherwise;
 };
 
 /** The shortest way from a node to one of the targets, as labels; ends in `loss`. */

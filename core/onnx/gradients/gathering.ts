@@ -87,10 +87,7 @@ export const scatterNDParts = (n: NodeView, g: Emitter): readonly string[] => {
 // values of the k largest go back to where they stood
 export const topK: Rule = (n, g) => {
   const axis = n.axis('axis', -1, n.rank(0));
-  const { sorted, largest } = { sorted: n.int('sorted', 1), largest: n.int('largest', 1) };
-  const indices =
-    n.out(1) || (g.ops('TopK', [n.in(0), n.in(1)], 2, { axis, sorted, largest })[1] ?? '');
-  return [g.op('ScatterElements', [zerosLike(g, n.in(0)), indices, n.grad], { axis }), null];
+  return [g.op('ScatterElements', [zerosLike(g, n.in(0)), n.out(1), n.grad], { axis }), null];
 };
 
 // y = slices of x, or elements of x laid out flat, where the condition holds

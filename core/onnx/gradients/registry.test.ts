@@ -1,0 +1,31 @@
+import { expect, test } from 'vitest';
+import { vector } from '../runtime.suite.ts';
+import { GRADIENTS, OPSETS } from './registry.ts';
+
+/** Opsets of each operator, as the onnx package has them: make_operators.py. */
+const { operators } = vector('operators') as {
+  operators: Readonly<Record<string, readonly [since: number, last: number]>>;
+};
+const read = Object.entries(operators).filter(([, [, last]]) => last >= OPSETS[0]);
+
+test('every operator of ai.onnx is registered, and nothing else', () => {
+  expect(Object.keys(GRADIENTS)).toEqual(read.map(([op]) => op).toSorted());
+});
+
+/** They also stand for the operators that they replaced. */
+const EARLIER = ['Resize', 'ScatterElements'];
+
+test.each(read)('%s has its own opsets', (op, [since, last]) => {
+  const first = EARLIER.includes(op) ? OPSETS[0] : Math.max(since, OPSETS[0]);
+  expect(GRADIENTS[op]?.opset).toEqual([first, last]);
+});
+
+test('most are differentiated; each other says why not', () => {
+  const entries = Object.values(GRADIENTS);
+  const differentiated = entries.filter((entry) => 'rule' in entry || 'parts' in entry);
+  expect(differentiated.length).toBeGreaterThanOrEqual(110);
+  for (const entry of entries) {
+    const why = 'none' in entry ? entry.none : 'forbidden' in entry ? entry.forbidden : undefined;
+    if (why !== undefined) expect(why).toMatch(/^(it|its|a|how|lists|control|rounding) .{8,}/);
+  }
+});
