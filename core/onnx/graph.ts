@@ -62,7 +62,8 @@ export const makeNode = (
 export const copyOf = (node: NodeProto): NodeProto => clone(NodeProtoSchema, node);
 
 /** How messages call a node: its own name, or what it makes. */
-export const labelOf = (node: NodeProto): string => node.name || (node.output[0] ?? node.opType);
+export const labelOf = (node: NodeProto): string =>
+  node.name || (node.output.find((name) => name !== '') ?? node.opType);
 
 /** The nodes that `wanted` depends on, in order. */
 export const pruned = (nodes: readonly NodeProto[], wanted: readonly string[]): NodeProto[] => {
