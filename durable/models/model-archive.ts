@@ -4,6 +4,7 @@ import { LIMITS } from '../../core/protocol/limits.ts';
 import type { Alarms } from '../state/alarms.ts';
 import type { BlobStore, BlobStoreName, StoredBlob } from '../blobs/blob-store.ts';
 import type { OwnedBytes } from '../bytes/chunk-rows.ts';
+import { Body } from '../bytes/body.ts';
 import { digestOf, sha256 } from '../bytes/digest.ts';
 import { faultResponse } from '../http/fault-response.ts';
 import type { JobRecord } from '../state/job-record.ts';
@@ -191,8 +192,15 @@ export class ModelArchive {
 const holds = async (store: BlobStore, blob: StoredBlob): Promise<boolean> => {
   const hash = sha256();
   try {
-    const stream: ReadableStream<Uint8Array> = await store.stream(blob, 0, blob.bytes);
-    for await (const bytes of stream) hash.update(bytes);
+    const body = new Body(await store.stream(blob, 0, blob.bytes));
+    // Into one buffer: V8 would collect the pieces too late.
+    let buffer = new ArrayBuffer(LIMITS.rowBytes);
+    for (let full = true; full;) {
+      const row = await body.take(LIMITS.rowBytes, buffer);
+      hash.update(row);
+      full = row.length === LIMITS.rowBytes;
+      buffer = row.buffer;
+    }
   } catch (error) {
     if (error instanceof RangeError) return false;
     throw error;
