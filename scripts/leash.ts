@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { WORKERD } from './workerd-path.ts';
+import { TUNABLES, WORKERD } from './workerd.ts';
 
 /** A process's command line. Throws where there is no such process. */
 const commandOf = (pid: number): string =>
@@ -31,10 +31,16 @@ export function leash(dir: string): { readonly path: string; readonly release: (
   killOwn(pidFile);
   rmSync(pidFile, { force: true });
   const quote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
-  writeFileSync(path, `#!/bin/sh\necho $$ > ${quote(pidFile)}\nexec ${quote(WORKERD)} "$@"\n`);
+  const script = [
+    '#!/bin/sh',
+    `echo $$ > ${quote(pidFile)}`,
+    `export GLIBC_TUNABLES=${TUNABLES}`,
+    `exec ${quote(WORKERD)} "$@"`,
+  ];
+  writeFileSync(path, `${script.join('\n')}\n`);
   chmodSync(path, 0o755);
-  const script = 'read _; read pid < "$1" && kill -9 "$pid"';
-  const watcher = spawn('sh', ['-c', script, 'sh', pidFile], {
+  const onEnd = 'read _; read pid < "$1" && kill -9 "$pid"';
+  const watcher = spawn('sh', ['-c', onEnd, 'sh', pidFile], {
     stdio: ['pipe', 'ignore', 'ignore'],
   });
   watcher.unref();

@@ -3,7 +3,7 @@ import type { Route } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { SiteEvent } from '../../client-kit/src/event.ts';
 import { Api } from '../http/api.ts';
-import { type Server, startServer } from '../http/server.ts';
+import { type Server, startServer } from '../../scripts/bare-server.ts';
 import { everyReply, finished, repliesOf, submitDigits } from '../package/digits-job.ts';
 import { type Running, Stranger } from '../package/stranger.ts';
 import { type Browser, openBrowser, whyNot } from './chromium.ts';

@@ -1,7 +1,7 @@
 // The kit in a page of another origin: its tarball, the page of its README, Vite, a real Chromium.
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { Api } from '../http/api.ts';
-import { ADMIN, type Server, startServer } from '../http/server.ts';
+import { ADMIN, type Server, startServer } from '../../scripts/bare-server.ts';
 import { everyReply, finished, repliesOf, submitDigits } from '../package/digits-job.ts';
 import { Stranger } from '../package/stranger.ts';
 import { type Browser, CHROMIUM, openBrowser, whyNot } from './chromium.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CrossSiteTable } from '../../core/workflows/cross-site-eval.ts';
 import { Api } from '../http/api.ts';
-import { type Server, startServer } from '../http/server.ts';
+import { type Server, startServer } from '../../scripts/bare-server.ts';
 import { everyReply, finished, repliesOf, submitDigits } from '../package/digits-job.ts';
 import { Stranger } from '../package/stranger.ts';
 import { type Browser, openBrowser, whyNot } from './chromium.ts';

@@ -14,7 +14,7 @@ import type { SiteSummary } from '../../core/protocol/site.ts';
 import { decode } from '../../core/tensors/safetensors.ts';
 import type { CrossSiteTable } from '../../core/workflows/cross-site-eval.ts';
 import { xoshiro128 } from '../../client-kit/src/seed.ts';
-import { ADMIN, type Server, startServer } from '../http/server.ts';
+import { ADMIN, type Server, startServer } from '../../scripts/bare-server.ts';
 import { digitFolder } from './digit-files.ts';
 import { softmaxRegression } from './softmax-regression.ts';
 import { streamless } from './streamless.ts';

@@ -9,7 +9,7 @@ import { xoshiro128 } from '../../client-kit/src/seed.ts';
 import { mlp } from '../../core/onnx/models/mlp.ts';
 import type { JobSummary, JobView } from '../../core/protocol/job-status.ts';
 import { ROOT } from '../../scripts/build-worker.ts';
-import { ADMIN, type Server, startServer } from '../http/server.ts';
+import { ADMIN, type Server, startServer } from '../../scripts/bare-server.ts';
 import { digitFolder } from './digit-files.ts';
 import { type Command, type Ended, start, valueOf } from './tributary.ts';
 

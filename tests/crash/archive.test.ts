@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { MiB } from '../../core/protocol/limits.ts';
 import { Api, digestOf, matrix, sumJob } from '../http/api.ts';
-import { startServer, type Server } from '../http/server.ts';
+import { startServer, type Server } from '../../scripts/bare-server.ts';
 
 // On bare workerd, with its disk service bound: a job's last model becomes a file of its own when the job ends.
 let dir: string;

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { ADMIN, startServer } from '../http/server.ts';
+import { ADMIN, startServer } from '../../scripts/bare-server.ts';
 import { digestOf } from '../interop/raw-file.ts';
 import type { CampaignJob } from './campaign-job.ts';
 import { Controller } from './controller.ts';

@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { buildWorker, ROOT } from '../../scripts/build-worker.ts';
-import { WORKERD } from '../../scripts/workerd-path.ts';
+import { WORKERD } from '../../scripts/workerd.ts';
 import { Api, matrix, sumJob } from '../http/api.ts';
-import { ADMIN } from '../http/server.ts';
+import { ADMIN } from '../../scripts/bare-server.ts';
 
 // The server's data lie on a disk of 24 MB that only its own namespace sees.
 const NAMESPACE = ['--map-root-user', '--mount', '--'];

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Crew } from './crew.ts';
 import { MOMENTS } from './kill-plan.ts';
 import type { Kill, Moment } from './kill-plan.ts';
-import type { Server } from '../http/server.ts';
+import type { Server } from '../../scripts/bare-server.ts';
 
 /** Carries out plans: counts the moments that go by and kills where the plan says. */
 export class Killer {

@@ -4,7 +4,7 @@ import type { JobSpecInput } from '../../core/protocol/job.ts';
 import type { Problem } from '../../core/protocol/problem.ts';
 import { encode } from '../../core/tensors/safetensors.ts';
 import { checkedFetch } from './checked-fetch.ts';
-import { ADMIN, type Server } from './server.ts';
+import { ADMIN, type Server } from '../../scripts/bare-server.ts';
 
 export const digestOf = (bytes: Uint8Array): string =>
   `sha256-${createHash('sha256').update(bytes).digest('hex')}`;

@@ -2,7 +2,7 @@ import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { LIMITS } from '../../core/protocol/limits.ts';
 import { Api, matrix, sumJob } from './api.ts';
-import { ADMIN, type Server, startServer } from './server.ts';
+import { ADMIN, type Server, startServer } from '../../scripts/bare-server.ts';
 
 let server: Server;
 let api: Api;

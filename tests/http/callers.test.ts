@@ -4,7 +4,7 @@ import type { Route } from '../../core/protocol/route.ts';
 import { newTokenKey } from '../../scripts/keys.ts';
 import { signSite, tokenKey } from '../../durable/directory/site-token.ts';
 import { Api, matrix, sumJob } from './api.ts';
-import { ADMIN, type Server, startServer } from './server.ts';
+import { ADMIN, type Server, startServer } from '../../scripts/bare-server.ts';
 
 let server: Server;
 let api: Api;

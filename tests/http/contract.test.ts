@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Contract, type Exchange } from './contract.ts';
-import { type Server, startServer } from './server.ts';
+import { type Server, startServer } from '../../scripts/bare-server.ts';
 
 // What every other suite leans on must itself be able to fail.
 

@@ -3,7 +3,7 @@ import type { AnalyticsRecord } from '../../core/protocol/analytics.ts';
 import type { JobView } from '../../core/protocol/job-status.ts';
 import { LIMITS } from '../../core/protocol/limits.ts';
 import { Api, matrix, sumJob } from './api.ts';
-import { ADMIN, type Server, startServer } from './server.ts';
+import { ADMIN, type Server, startServer } from '../../scripts/bare-server.ts';
 
 let server: Server;
 let api: Api;

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { LIMITS } from '../../core/protocol/limits.ts';
 import type { PollAnswer } from '../../core/protocol/task.ts';
 import { Api, matrix, sumJob } from './api.ts';
-import { type Server, startServer } from './server.ts';
+import { type Server, startServer } from '../../scripts/bare-server.ts';
 
 // Limits of what a body says: at the limit it is taken, one over it is refused, with the path of the field.
 

@@ -5,7 +5,7 @@ import { pathOf, ROUTES } from '../../core/protocol/http.ts';
 import type { Route } from '../../core/protocol/route.ts';
 import { VERSION } from '../../core/protocol/version.ts';
 import { Api } from './api.ts';
-import { startServer } from './server.ts';
+import { startServer } from '../../scripts/bare-server.ts';
 
 interface Operation {
   readonly operationId: string;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Api } from './api.ts';
-import { type Server, startServer } from './server.ts';
+import { type Server, startServer } from '../../scripts/bare-server.ts';
 
 let server: Server;
 let api: Api;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { LIMITS } from '../../core/protocol/limits.ts';
 import { Api, matrix, sumJob } from './api.ts';
-import { type Server, startServer } from './server.ts';
+import { type Server, startServer } from '../../scripts/bare-server.ts';
 
 let server: Server;
 let api: Api;

@@ -3,7 +3,7 @@ import type { JobView } from '../../core/protocol/job-status.ts';
 import type { PollAnswer } from '../../core/protocol/task.ts';
 import { decode } from '../../core/tensors/safetensors.ts';
 import { Api, matrix, sumJob } from './api.ts';
-import { type Server, startServer } from './server.ts';
+import { type Server, startServer } from '../../scripts/bare-server.ts';
 
 let server: Server;
 let api: Api;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ADMIN } from '../http/server.ts';
+import { ADMIN } from '../../scripts/bare-server.ts';
 import { ANSWER, BAD_FILES, BAD_UPDATES } from './bad-results.ts';
 import { floats, vectors } from './raw-file.ts';
 import { expectProblem, MODEL, resultOf, Rig } from './rig.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Contract } from '../http/contract.ts';
-import { ADMIN } from '../http/server.ts';
+import { ADMIN } from '../../scripts/bare-server.ts';
 import { Rig } from './rig.ts';
 
 // A client in Python, written from the HTTP contract alone, runs whole jobs: what a third party would do.

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ADMIN } from '../http/server.ts';
+import { ADMIN } from '../../scripts/bare-server.ts';
 import { digestOf, floats, vectors } from './raw-file.ts';
 import { expectProblem, resultOf, Rig } from './rig.ts';
 import type { SiteOf } from './rig.ts';

@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import { checkedFetch } from '../http/checked-fetch.ts';
-import { ADMIN, startServer } from '../http/server.ts';
-import type { Server } from '../http/server.ts';
+import { ADMIN, startServer } from '../../scripts/bare-server.ts';
+import type { Server } from '../../scripts/bare-server.ts';
 import { call } from './raw-client.ts';
 import type { Answer, Call } from './raw-client.ts';
 import { digestOf, flModel, vectors } from './raw-file.ts';

@@ -4,7 +4,7 @@ import type { AnalyticsRecord } from '../../core/protocol/analytics.ts';
 import { encode } from '../../core/tensors/safetensors.ts';
 import type { CrossSiteTable } from '../../core/workflows/cross-site-eval.ts';
 import { Api } from '../http/api.ts';
-import { type Server, startServer } from '../http/server.ts';
+import { type Server, startServer } from '../../scripts/bare-server.ts';
 import { everyReply, finished, repliesOf, submitDigits } from './digits-job.ts';
 import { type Running, Stranger } from './stranger.ts';
 

@@ -9,7 +9,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { OFFLINE, ROOT, wranglerBin } from '../../scripts/build-worker.ts';
 import { newTokenKey } from '../../scripts/keys.ts';
 import { Api, matrix, sumJob } from '../http/api.ts';
-import { ADMIN } from '../http/server.ts';
+import { ADMIN } from '../../scripts/bare-server.ts';
 
 // `npm run dev` is how the server is run here; whoever knows wrangler will try `npx wrangler dev`, and it works too.
 

@@ -1,18 +1,23 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { buildWorker, ROOT } from '../../scripts/build-worker.ts';
-import { newTokenKey } from '../../scripts/keys.ts';
-import { WORKERD } from '../../scripts/workerd-path.ts';
+import { buildWorker, ROOT } from './build-worker.ts';
+import { newTokenKey } from './keys.ts';
+import { TUNABLES, WORKERD } from './workerd.ts';
 
+/** Its admin token, unless another is given. */
 export const ADMIN = 'admin-token-of-the-tests';
 
-/** The real bundle on bare workerd, with onprem/config.capnp. */
+/** The real bundle on bare workerd, with onprem/config.capnp: what tests and benchmarks talk to. */
 export interface Server {
   readonly url: string;
+  readonly port: number;
+  /** Its process. Throws while there is none. */
+  pid(): number;
   /** What the server has printed so far. */
   log(): string;
   /** SIGKILL. Storage stays. */
@@ -34,7 +39,12 @@ export interface ServerOptions {
 export async function startServer(options: ServerOptions = {}): Promise<Server> {
   await buildWorker();
   const data = options.data ?? (await mkdtemp(join(tmpdir(), 'tributary-')));
-  const env = { ADMIN_TOKEN: ADMIN, TOKEN_KEY: newTokenKey(), ...options.env };
+  const env = {
+    ADMIN_TOKEN: ADMIN,
+    TOKEN_KEY: newTokenKey(),
+    GLIBC_TUNABLES: TUNABLES,
+    ...options.env,
+  };
   for (const name of ['objects', 'blobs']) await mkdir(join(data, name), { recursive: true });
   let port = options.port ?? 0;
   let log = '';
@@ -68,10 +78,18 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   };
 
   await start();
-  // A test process that ends must not leave its server behind.
-  process.once('exit', () => child?.kill('SIGKILL'));
+  // A process that ends must not leave its server behind.
+  process.once('exit', () => {
+    child?.kill('SIGKILL');
+    if (options.data === undefined) rmSync(data, { recursive: true, force: true });
+  });
   return {
     url: `http://127.0.0.1:${port}`,
+    port,
+    pid: () => {
+      if (child?.pid === undefined) throw new Error('the server does not run');
+      return child.pid;
+    },
     log: () => log,
     kill,
     restart: start,
