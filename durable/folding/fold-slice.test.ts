@@ -9,14 +9,7 @@ import {
   ruleFor,
   submit,
 } from '../../tests/workerd/bytes-room.ts';
-import {
-  digestOf,
-  finish,
-  noise,
-  read,
-  values,
-  expected,
-} from '../../tests/workerd/folds.ts';
+import { digestOf, finish, noise, read, values, expected } from '../../tests/workerd/folds.ts';
 
 test('a fold in many slices: evicted or rolled back between all of them, the digest is the same', async () => {
   const rows = 7;
