@@ -29,6 +29,8 @@ describe.each(['wasm', 'webgpu'] as const)("PyTorch's autograd, %s", (target) =>
     const graph = decodeModel(bytesOf(op.model));
     const names = op.inputs.map((_, i) => `in${i}`);
     const { model, grads, y } = vjp(graph, names, target);
+    // Most gradients are written alike for both targets: once is enough.
+    if (target !== 'wasm' && Buffer.compare(model, vjp(graph, names).model) === 0) return;
     const session = await open(model);
     const feeds = new Map(
       op.inputs.map((input, i): [string, Tensor] => [`in${i}`, tensorOf(input)]),
@@ -40,9 +42,6 @@ describe.each(['wasm', 'webgpu'] as const)("PyTorch's autograd, %s", (target) =>
   });
 });
 
-/** PyTorch's exporter never writes these; `differences.test.ts` has them. */
-const NOT_EXPORTED = ['Dropout'];
-
 test('every operator with a gradient has a vector', () => {
   const covered = new Set(
     ops.flatMap(({ model }) => decodeModel(bytesOf(model)).nodes.map((n) => n.opType)),
@@ -50,5 +49,5 @@ test('every operator with a gradient has a vector', () => {
   const registered = Object.entries(GRADIENTS).filter(
     ([, entry]) => 'rule' in entry || 'parts' in entry,
   );
-  expect(registered.map(([op]) => op).filter((op) => !covered.has(op))).toEqual(NOT_EXPORTED);
+  expect(registered.map(([op]) => op).filter((op) => !covered.has(op))).toEqual([]);
 });

@@ -240,10 +240,26 @@ def attentions():
     vector("CenterCropPad", f, [uniform(2, 6, 4)], {}, 18, ["in0", "s"], {"s": ints(2, 3, 7)})
 
 
+def older():
+    """Forms that opsets 9 to 12 had."""
+    x = uniform(3, 4, 5)
+    vector("Clip", lambda x: x.clamp(-0.5, 1.25), [x], {"min": -0.5, "max": 1.25}, 9)
+    vector("Clip", lambda x: x.clamp(max=0.5), [x], {"max": 0.5}, 9)
+    vector("Dropout", lambda x: x, [x], {"ratio": 0.3}, 10)
+    for axis in [0, 1, 2]:
+        flat = lambda f, x: f(x.reshape(math.prod(x.shape[:axis]), -1), -1).reshape(x.shape)
+        for op, f in [("Softmax", torch.softmax), ("LogSoftmax", torch.log_softmax)]:
+            vector(op, lambda x: flat(f, x), [x], {"axis": axis}, 9 + axis)
+    stats = [uniform(4), uniform(4), uniform(4), positive(4)]
+    over = lambda t: t[:, None]
+    f = lambda x, w, b, m, v: (x - over(m)) / torch.sqrt(over(v) + 1e-3) * over(w) + over(b)
+    vector("BatchNormalization", f, [x, *stats], {"epsilon": 1e-3, "momentum": 0.9}, 9)
+
+
 if __name__ == "__main__":
     torch.manual_seed(6)
     random.seed(6)
-    for section in [reductions, cuts, indices, resizes, recurrence, attentions]:
+    for section in [reductions, cuts, indices, resizes, recurrence, attentions, older]:
         section()
     written = {"by": f"torch {torch.__version__}", "ops": VECTORS}
     (HERE / "ops-b.json").write_text(json.dumps(written, separators=(",", ":")) + "\n")
