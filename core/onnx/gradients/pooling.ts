@@ -1,11 +1,11 @@
 import type { Emitter } from '../emitter.ts';
 import { ABSTRACT } from '../emitter.ts';
-import { product } from '../dim.ts';
+import { isStatic, product } from '../dim.ts';
 import { cellCounts, explicit, tiles, transposedWindow, windowOf } from '../window.ts';
 import type { Window } from '../window.ts';
 import { reluGradient } from './activation.ts';
 import { constantLike } from './constant.ts';
-import { sign } from './elementwise.ts';
+import { castLike, sign } from './elementwise.ts';
 import type { GradientView, Rule, Unless } from './rule.ts';
 
 const poolWindow = (n: GradientView): Window =>
@@ -64,21 +64,25 @@ const lpShare = (n: GradientView, g: Emitter, spreading: (share: string) => stri
 
 /** Each output's value in every cell of its window, added up where windows overlap. */
 const spread = (n: GradientView, g: Emitter, share: string, w: Window): string => {
-  const channels = n.number(n.shape(0)[1] ?? 1, 'because it counts channels');
   if (tiles(w)) {
     const cell = g.op('Reshape', [share, g.ints([0, 0, ...w.output.flatMap((size) => [size, 1])])]);
     const cells = w.output.flatMap((_, axis) => [1, w.kernel[axis] ?? 1]);
     return g.reshape(g.op('Expand', [cell, g.ints([1, 1, ...cells])]), n.shape(0), n.in(0));
   }
-  const ones = new Float32Array(channels * w.kernel.reduce((a, b) => a * b, 1)).fill(1);
-  const weight = constantLike(g, n.grad, [channels, 1, ...w.kernel], ones);
-  return g.op('ConvTranspose', [share, weight], { group: channels, ...transposedWindow(w) });
+  // Channels are as good as examples: one kernel does for all.
+  const ones = new Float32Array(w.kernel.reduce((a, b) => a * b, 1)).fill(1);
+  const weight = constantLike(g, n.grad, [1, 1, ...w.kernel], ones);
+  const apart = g.op('Reshape', [share, g.ints([-1, 1, ...w.output])]);
+  const found = g.op('ConvTranspose', [apart, weight], { ...transposedWindow(w) });
+  return g.reshape(found, n.shape(0), n.in(0));
 };
 
 /** dX = dY / (cells of a channel), the same everywhere. */
 export const globalAveragePool: Rule = (n, g) => {
   const cells = product(n.shape(0).slice(2));
-  const count = g.scalar(n.number(cells, 'because the mean divides by it'), n.grad);
+  const count = isStatic(cells)
+    ? g.scalar(cells, n.grad)
+    : castLike(g, g.op('Div', [g.op('Size', [n.in(0)]), g.op('Size', [n.out(0)])]), n.grad);
   return [g.expandLike(g.op('Div', [n.grad, count]), n.in(0))];
 };
 

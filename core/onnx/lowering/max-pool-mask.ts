@@ -2,6 +2,7 @@ import type { Emitter } from '../emitter.ts';
 import type { NodeView } from '../node-view.ts';
 import { tiles, transposedWindow, windowOf } from '../window.ts';
 import type { Window } from '../window.ts';
+import { byConv } from './conv-transpose-on-gpu.ts';
 import type { Lowering } from './rule.ts';
 
 /**
@@ -47,7 +48,6 @@ const tiled = (n: NodeView, g: Emitter, w: Window): string => {
 /** One strided slice of the padded x per kernel cell; a depthwise transposed convolution puts each share back in place. */
 const sliding = (n: NodeView, g: Emitter, w: Window): string => {
   const [x, y, dy] = [n.in(0), n.in(1), n.in(2)];
-  const channels = n.number(n.shape(0)[1] ?? 1, 'because each has its own kernel');
   const spread = transposedWindow(w);
   const padsEnd = (spread['pads'] ?? []).slice(w.kernel.length);
   const lowest = g.scalar(-3.4028234663852886e38, x);
@@ -71,20 +71,21 @@ const sliding = (n: NodeView, g: Emitter, w: Window): string => {
     taken = taken === undefined ? first : g.op('Add', [taken, first]);
     return g.op('Unsqueeze', [g.op('Mul', [first, dy]), g.ints([2])]);
   });
+  // Channels are as good as examples: one kernel does for all.
   const cells = shares.length;
   const together = g.op('Reshape', [
     g.op('Concat', shares, { axis: 2 }),
-    g.ints([0, channels * cells, ...w.output]),
+    g.ints([-1, cells, ...w.output]),
   ]);
-  const oneHot = Float32Array.from({ length: channels * cells * cells }, (_, i) =>
-    Math.floor(i / cells) % cells === i % cells ? 1 : 0,
+  const oneHot = Float32Array.from({ length: cells * cells }, (_, i) =>
+    Math.floor(i / cells) === i % cells ? 1 : 0,
   );
-  const weight = g.constant({
-    dtype: 'F32',
-    shape: [channels * cells, 1, ...w.kernel],
-    data: oneHot,
-  });
-  return g.op('ConvTranspose', [together, weight], { group: channels, ...spread });
+  const weight = g.constant({ dtype: 'F32', shape: [cells, 1, ...w.kernel], data: oneHot });
+  const placed =
+    w.kernel.length > 2
+      ? byConv(g, together, weight, w)
+      : g.op('ConvTranspose', [together, weight], spread);
+  return g.reshape(placed, n.shape(0), x);
 };
 
 /** Positions in a kernel, row-major. */

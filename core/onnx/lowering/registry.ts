@@ -1,5 +1,6 @@
 import { batchNormalization } from './batch-normalization.ts';
 import { convFewCells, convTransposeFewCells } from './conv-few-cells.ts';
+import { convTransposeOnGpu } from './conv-transpose-on-gpu.ts';
 import { convWeightGradient } from './conv-weight-gradient.ts';
 import { maxPoolMask } from './max-pool-mask.ts';
 import { maxPoolTiles } from './max-pool-tiles.ts';
@@ -28,10 +29,10 @@ export const LOWERINGS: Readonly<Record<string, Readonly<Record<Target, Lowering
   ReluGrad: { ...onCpu(reluBySign), webgpu: reluByChoice },
 };
 
-/** The operators of ONNX that a target runs faster in another form, where that form fits the node. */
+/** The operators of ONNX that a target runs faster, or only runs right, in another form, where that form fits the node. */
 export const REWRITES: Readonly<Record<string, Partial<Readonly<Record<Target, Rewrite>>>>> = {
   Add: everywhere(sumInProduct),
   Conv: onCpu(convFewCells),
-  ConvTranspose: onCpu(convTransposeFewCells),
+  ConvTranspose: { ...onCpu(convTransposeFewCells), webgpu: convTransposeOnGpu },
   Sub: everywhere(differenceInProduct),
 };
