@@ -193,6 +193,16 @@ describe('an update', () => {
     }
   });
 
+  test('adds 1e-6 to the norm that it clips by, as PyTorch does', async () => {
+    const w = new Map([['w', f32([2], [0, 0])]]);
+    const { model, made } = updateModel({ name: 'sgd', clip: { norm: 1e-7 } }, w);
+    const feeds = new Map([...w, ['d w', f32([2], [3e-6, 4e-6])], ['lr', f32([], [1])]] as const);
+    const out = get(await (await open(model)).run(feeds), made.next.get('w'));
+    // torch.nn.utils.clip_grad_norm_ of 1e-7: by 1e-7 / (5e-6 + 1e-6)
+    expect(Number(out.data[0]) / -5e-8).toBeCloseTo(1, 5);
+    expect(Number(out.data[1]) / -(4e-6 / 60)).toBeCloseTo(1, 5);
+  });
+
   test('leaves gradients within the norm alone, and zero gradients zero', async () => {
     const made = updateModel({ name: 'sgd', clip: { norm: 1e6 } }, START);
     const plain = updateModel({ name: 'sgd' }, START);
