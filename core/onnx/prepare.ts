@@ -7,6 +7,7 @@ import type { Graph, ValueType } from './graph.ts';
 import { withConstantWeights } from './import/constant-weights.ts';
 import { withFoldedConstants } from './import/constants.ts';
 import { withoutShared } from './import/identities.ts';
+import { withoutSequences } from './import/sequences.ts';
 import type { Originals } from './restoration/original.ts';
 import { restored } from './restoration/restore.ts';
 import { upgraded } from './upgrades/upgrade.ts';
@@ -35,7 +36,7 @@ export const prepare = (model: Graph, originals?: Originals): Prepared => {
     refuse({ reason: 'unsupported_opset', opset: modelOpset, expected: `${first} to ${last}` });
   }
   if (model.outputs.length === 0) refuse({ reason: 'malformed_model', detail: 'no outputs' });
-  const folded = withFoldedConstants(upgraded(model, modelOpset));
+  const folded = withoutSequences(withFoldedConstants(upgraded(model, modelOpset)));
   const unshared = withWeights(withoutShared(folded, originals), originals);
   const nodes = pruned(
     unshared.nodes,

@@ -1,4 +1,5 @@
 import { DTYPES } from '../../tensors/dtype.ts';
+import type { Dtype } from '../../tensors/dtype.ts';
 import type { Tensor } from '../../tensors/tensor.ts';
 import { intAttribute } from '../attribute.ts';
 import { dtypeOf } from '../element-type.ts';
@@ -24,21 +25,25 @@ const concat: Fold = (_, inputs) => {
   return { dtype: first.dtype, shape: [length], data };
 };
 
+const PLAIN: readonly (Dtype | undefined)[] = ['F32', 'F64', 'I32', 'I64'];
+
 /** Between numbers that JavaScript holds as they are. */
-const cast: Fold = (node, [input]) => {
-  const dtype = dtypeOf(intAttribute(node, 'to', 0));
-  const plain = ['F32', 'F64', 'I32', 'I64'];
+const cast = (input: Tensor | undefined, dtype: Dtype | undefined): Tensor | undefined => {
   if (input === undefined || dtype === undefined) return undefined;
-  if (!plain.includes(dtype) || !plain.includes(input.dtype)) return undefined;
+  if (input.dtype === dtype) return input;
+  if (!PLAIN.includes(dtype) || !PLAIN.includes(input.dtype)) return undefined;
+  const whole = Array.from(input.data, Number).map(Math.trunc);
+  if (!whole.every(Number.isSafeInteger)) return undefined;
   const data = new DTYPES[dtype].array(input.data.length);
   for (const [i, value] of input.data.entries()) {
-    data[i] = dtype === 'I64' ? BigInt(Math.trunc(Number(value))) : Number(value);
+    data[i] = dtype === 'I64' ? BigInt(whole[i] ?? 0) : Number(value);
   }
   return { dtype, shape: input.shape, data };
 };
 
 const FOLDS: Readonly<Record<string, Fold>> = {
-  Cast: cast,
+  Cast: (node, [input]) => cast(input, dtypeOf(intAttribute(node, 'to', 0))),
+  CastLike: (_, [input, like]) => cast(input, like?.dtype),
   Concat: concat,
   Identity: (_, [input]) => input,
 };

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { Tensor } from '../../tensors/tensor.ts';
 import { toAttributeProtos } from '../attribute.ts';
 import { decodeModel, encodeModel, readModel } from '../codec.ts';
-import { makeNode } from '../graph.ts';
+import { makeNode, pruned } from '../graph.ts';
 import type { Graph } from '../graph.ts';
 import { AttributeProtoSchema, ModelProtoSchema, TensorProtoSchema } from '../proto/onnx_pb.ts';
 import type { ModelProto } from '../proto/onnx_pb.ts';
@@ -11,6 +11,7 @@ import { f32, open } from '../runtime.suite.ts';
 import { withConstantWeights } from './constant-weights.ts';
 import { withFoldedConstants } from './constants.ts';
 import { withoutShared } from './identities.ts';
+import { withoutSequences } from './sequences.ts';
 
 type Init = Parameters<typeof create<typeof ModelProtoSchema>>[1];
 
@@ -225,4 +226,51 @@ test('scales that an exporter puts together from constants are computed', () => 
   const { nodes, constants } = withFoldedConstants(model);
   expect(nodes.map(({ opType }) => opType)).toEqual(['Resize']);
   expect(constants.get('scales')).toEqual(f32([2], [1, 2]));
+});
+
+/** Takes element `at` out of x [4, 3] split along its first axis. */
+const element = (at: bigint, sizes: Tensor | undefined, keepdims: number): Graph =>
+  graph(
+    [
+      makeNode('SplitToSequence', ['x', ...(sizes === undefined ? [] : ['sizes'])], ['s'], {
+        axis: 0,
+        keepdims,
+      }),
+      makeNode('SequenceAt', ['s', 'at'], ['out']),
+    ],
+    {
+      inputs: [{ name: 'x', dtype: 'F32', shape: [4, 3] }],
+      constants: new Map<string, Tensor>([
+        ['at', { dtype: 'I64', shape: [], data: BigInt64Array.of(at) }],
+        ...(sizes === undefined ? [] : [['sizes', sizes] as const]),
+      ]),
+    },
+  );
+
+const i64 = (shape: readonly number[], ...values: bigint[]): Tensor => ({
+  dtype: 'I64',
+  shape,
+  data: BigInt64Array.from(values),
+});
+
+test.each<[string, Graph]>([
+  ['rows, kept', element(2n, undefined, 1)],
+  ['rows, dropped', element(2n, undefined, 0)],
+  ['rows from the end', element(-1n, undefined, 0)],
+  ['equal pieces', element(1n, i64([], 2n), 1)],
+  ['a shorter last piece', element(1n, i64([], 3n), 1)],
+  ['pieces of given sizes', element(1n, i64([2], 1n, 3n), 1)],
+  ['pieces of given sizes from the end', element(-2n, i64([2], 1n, 3n), 1)],
+])('tensors taken out of a sequence are slices: %s', async (_, model) => {
+  const without = withoutSequences(model);
+  expect(without.nodes.map(({ opType }) => opType)).not.toContain('SequenceAt');
+  const feeds = new Map([['x', f32([4, 3], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])]]);
+  const used = { ...without, nodes: pruned(without.nodes, ['out']) };
+  const [expected, got] = [await open(encodeModel(model)), await open(encodeModel(used))];
+  expect(await got.run(feeds)).toEqual(await expected.run(feeds));
+});
+
+test('a sequence whose pieces are not known stays one', () => {
+  const model = element(-1n, i64([], 3n), 1);
+  expect(withoutSequences(model).nodes).toEqual(model.nodes);
 });

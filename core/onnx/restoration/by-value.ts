@@ -25,9 +25,9 @@ export const byValue = (draft: Draft, weights: { has(name: string): boolean }): 
   const values = new Map<Use, string>();
   for (const { originals, tensors: related } of groups(draft, tensors)) {
     const uses = usesOf(draft.nodes, related);
-    const assigned = assign(draft, originals, uses, (use) => {
-      const tensor = tensors.get(use.tensor);
-      return weights.has(use.tensor) || (tensor !== undefined && !isUniform(tensor));
+    const owners = [...related.keys()].filter((name) => draft.found.has(name));
+    const assigned = assign(draft, [...owners, ...originals], uses, (use) => {
+      return weights.has(use.tensor) || tells(tensors.get(use.tensor));
     });
     for (const [use, original] of assigned) {
       const tensor = tensors.get(use.tensor);
@@ -45,53 +45,69 @@ export const byValue = (draft: Draft, weights: { has(name: string): boolean }): 
   draft.nodes = reading(draft.nodes, values);
 };
 
-const groups = (draft: Draft, tensors: ReadonlyMap<string, Tensor>): Iterable<Group> => {
-  const sizes = new Set<number>();
-  const missing = draft.missing.flatMap((name): [string, Tensor][] => {
-    const original = draft.originals.get(name);
-    const tensor = original && tensorOf(original);
+/** Whether a tensor's value says which it is. */
+const tells = (tensor: Tensor | undefined): boolean => tensor !== undefined && !isUniform(tensor);
+
+/** Groups with something to do: an original that is missing, or a tensor without a name of its own. */
+const groups = (draft: Draft, tensors: ReadonlyMap<string, Tensor>): readonly Group[] => {
+  const candidates = [...draft.originals].flatMap(([name, original]): [string, Tensor][] => {
+    const tensor = draft.found.get(name) ?? tensorOf(original);
     return tensor === undefined ? [] : [[name, tensor]];
   });
-  for (const [, { data }] of missing) sizes.add(data.byteLength);
+  const sizes = new Set(candidates.map(([, { data }]) => data.byteLength));
   const byContent = new Map<string, string[]>();
   for (const [name, tensor] of tensors) {
     if (!sizes.has(tensor.data.byteLength)) continue;
     const content = contentOf(tensor);
     byContent.set(content, [...(byContent.get(content) ?? []), name]);
   }
-  const found = new Map<string, Group>();
-  for (const [name, tensor] of missing) {
+  const groups = new Map<string, Group>();
+  for (const [name, tensor] of candidates) {
     const content = contentOf(tensor);
     const key = `${content} ${tensor.shape.join()}`;
-    const group = found.get(key) ?? { originals: [], tensors: new Map<string, Relation>() };
-    group.originals.push(name);
-    if (found.has(key)) continue;
-    found.set(key, group);
-    const swapped = tensor.shape.length === 2 ? transposed(tensor) : undefined;
-    for (const other of byContent.get(swapped === undefined ? '' : contentOf(swapped)) ?? []) {
-      if (tensors.get(other)?.shape.join() === swapped?.shape.join()) {
-        group.tensors.set(other, 'transposed');
-      }
-    }
-    for (const other of byContent.get(content) ?? []) {
-      const same = tensors.get(other)?.shape.join() === tensor.shape.join();
-      if (same || !group.tensors.has(other)) group.tensors.set(other, same ? 'same' : 'reshaped');
-    }
+    const group =
+      groups.get(key) ?? groupOf(draft, tensor, tensors, (of) => byContent.get(of) ?? []);
+    groups.set(key, group);
+    if (!draft.found.has(name)) group.originals.push(name);
   }
-  return found.values();
+  return [...groups.values()].filter(
+    ({ originals, tensors: related }) =>
+      originals.length > 0 || [...related.keys()].some((name) => tells(draft.free.get(name))),
+  );
+};
+
+/** The tensors of one value. One number all over tells too little: it must have the shape too. */
+const groupOf = (
+  draft: Draft,
+  tensor: Tensor,
+  tensors: ReadonlyMap<string, Tensor>,
+  having: (content: string) => readonly string[],
+): Group => {
+  const related = new Map<string, Relation>();
+  const add = (relation: Relation, { shape }: Tensor, content: string): void => {
+    for (const other of having(content)) {
+      const fits = relation === 'reshaped' || tensors.get(other)?.shape.join() === shape.join();
+      const free = relation === 'same' || (draft.free.has(other) && !isUniform(tensor));
+      if (fits && free && !related.has(other)) related.set(other, relation);
+    }
+  };
+  add('same', tensor, contentOf(tensor));
+  if (tensor.shape.length === 2) {
+    const swapped = transposed(tensor);
+    add('transposed', swapped, contentOf(swapped));
+  }
+  add('reshaped', tensor, contentOf(tensor));
+  return { originals: [], tensors: related };
 };
 
 /** Which original each use reads. A use of a tensor that already has its own original's name may stay with it. */
 const assign = (
   draft: Draft,
-  missing: readonly string[],
+  names: readonly string[],
   uses: readonly Use[],
   telling: (use: Use) => boolean,
 ): ReadonlyMap<Use, string> => {
-  const owners = new Set(uses.map(({ tensor }) => tensor).filter((name) => draft.found.has(name)));
-  const claimants = [...draft.originals.keys()].filter(
-    (name) => owners.has(name) || missing.includes(name),
-  );
+  const claimants = [...draft.originals.keys()].filter((name) => names.includes(name));
   const assigned = new Map<Use, string>();
   for (const use of uses) {
     const near = nearest(use, claimants);
@@ -109,7 +125,7 @@ const assign = (
   if (open.length === 0) return assigned;
   if (claimants.length === 1 || left.length === 0) {
     const [first = ''] = claimants;
-    for (const use of open) assigned.set(use, owners.has(use.tensor) ? use.tensor : first);
+    for (const use of open) assigned.set(use, claimants.includes(use.tensor) ? use.tensor : first);
   } else if (strangers.length === others.length) {
     for (const use of open) {
       assigned.set(use, others[strangers.indexOf(use.tensor)] ?? use.tensor);
