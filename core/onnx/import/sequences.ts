@@ -58,9 +58,9 @@ export const withoutSequences = (model: Graph): Graph => {
     const piece = drops ? `${output}/row` : output;
     const slice = makeNode('Slice', [x, ints([range[0]]), ints([range[1]]), ints([axis])], [piece]);
     const made = drops ? [slice, makeNode('Squeeze', [piece, ints([axis])], [output])] : [slice];
-    return made.map((own) => {
+    return made.map((own, i) => {
       const copy = copyOf(own);
-      copy.name = node.name;
+      copy.name = i === 0 ? node.name : `${node.name}/${own.opType}`;
       copy.metadataProps = node.metadataProps;
       return copy;
     });
