@@ -2,7 +2,7 @@ import type { Tensor } from '../../tensors/tensor.ts';
 import { refuse } from '../fault.ts';
 import { labelOf } from '../graph.ts';
 import type { Draft } from './draft.ts';
-import { contentOf, isUniform, tensorOf, transposed } from './original.ts';
+import { contentOf, copied, isUniform, tensorOf, transposed } from './original.ts';
 import { valueOf } from './relation.ts';
 import type { Relation } from './relation.ts';
 import { nearness } from './scope.ts';
@@ -37,7 +37,7 @@ export const byValue = (draft: Draft, weights: { has(name: string): boolean }): 
       const own = draft.originals.get(original);
       const given = own && tensorOf(own);
       if (given !== undefined && !draft.found.has(original)) {
-        draft.found.set(original, { ...given, data: given.data.slice() });
+        draft.found.set(original, copied(given));
       }
     }
     for (const { tensor } of assigned.keys()) draft.free.delete(tensor);

@@ -3,7 +3,7 @@ import { float } from '../attribute.ts';
 import { copyOf, makeNode } from '../graph.ts';
 import type { NodeProto } from '../proto/onnx_pb.ts';
 import type { Draft } from './draft.ts';
-import { moduleOf, tensorOf } from './original.ts';
+import { copied, moduleOf, tensorOf } from './original.ts';
 
 /** What folding leaves of float32's accuracy. */
 const TOLERANCE = 1e-4;
@@ -99,7 +99,7 @@ const apart = (
     convolution.output = [between];
     for (const name of [weight, ...(bias ? [ownBias] : []), ...inputs]) {
       const tensor = originalOf(draft, name);
-      if (tensor !== undefined) draft.found.set(name, { ...tensor, data: tensor.data.slice() });
+      if (tensor !== undefined) draft.found.set(name, copied(tensor));
     }
     return [
       convolution,

@@ -18,6 +18,8 @@ export type Originals = ReadonlyMap<string, Original>;
 export const tensorOf = ({ shape, dtype = 'F32', data }: Original): Tensor | undefined =>
   data === undefined || !DTYPES[dtype].float ? undefined : { shape, dtype, data };
 
+export const copied = (tensor: Tensor): Tensor => ({ ...tensor, data: tensor.data.slice() });
+
 export const isFloat = ({ dtype = 'F32' }: Original): boolean => DTYPES[dtype].float;
 
 /** `encoder.layers.0.norm1` of `encoder.layers.0.norm1.weight`; '' of a parameter of the model itself. */

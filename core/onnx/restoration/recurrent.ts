@@ -2,7 +2,7 @@ import type { Tensor } from '../../tensors/tensor.ts';
 import { copyOf } from '../graph.ts';
 import type { NodeProto } from '../proto/onnx_pb.ts';
 import type { Draft } from './draft.ts';
-import { tensorOf } from './original.ts';
+import { copied, tensorOf } from './original.ts';
 
 /** ONNX's order of gates in terms of PyTorch's: LSTM i f g o -> i o f c, GRU r z n -> z r h. */
 const GATES: Readonly<Record<string, readonly number[]>> = {
@@ -56,7 +56,7 @@ const layerOf = (
     if (!sameElements(expected, folded)) return undefined;
     part.flat().forEach((name, at) => {
       const tensor = tensors[at];
-      if (tensor !== undefined) draft.found.set(name, { ...tensor, data: tensor.data.slice() });
+      if (tensor !== undefined) draft.found.set(name, copied(tensor));
     });
   }
   const copy = copyOf(node);

@@ -273,3 +273,10 @@ test('running statistics come back from a folded BatchNorm', () => {
   expect(statistics).toHaveLength(40);
   for (const name of statistics) expect(parameters.get(name)).toEqual(dict.get(name));
 });
+
+test('values of the originals win: an export in training mode moves running statistics', () => {
+  const model = merged();
+  const moved = f32([4], [1, 2, 3, 4]);
+  const { initializers } = restored(model, dictOf(model, { 'a.bias': moved }));
+  expect(initializers.get('a.bias')).toEqual(moved);
+});

@@ -7,7 +7,7 @@ import { byShape } from './by-shape.ts';
 import { byValue } from './by-value.ts';
 import { Draft } from './draft.ts';
 import { foldedNorms } from './folded-norm.ts';
-import { isFloat } from './original.ts';
+import { copied, isFloat, tensorOf } from './original.ts';
 import type { Originals } from './original.ts';
 import { recurrent } from './recurrent.ts';
 
@@ -49,11 +49,13 @@ export const restored = (model: Graph, originals: Originals): Graph => {
   };
 };
 
-/** Tensors that kept their name and shape. */
+/** Tensors that kept their name and shape. The originals' values win: an export in training mode moves statistics. */
 const byName = (draft: Draft): void => {
   for (const [name, tensor] of draft.free) {
-    if (draft.originals.get(name)?.shape.join() !== tensor.shape.join()) continue;
-    draft.found.set(name, tensor);
+    const original = draft.originals.get(name);
+    if (original === undefined || original.shape.join() !== tensor.shape.join()) continue;
+    const given = tensorOf(original);
+    draft.found.set(name, given?.dtype === tensor.dtype ? copied(given) : tensor);
     draft.free.delete(name);
   }
 };
