@@ -1,39 +1,31 @@
 import { writeFile } from 'node:fs/promises';
 import { forward } from '../../../core/onnx/index.ts';
 import type { Manifest } from '../../../core/tensors/manifest.ts';
-import { decode, encode } from '../../../core/tensors/safetensors.ts';
-import type { Tensors } from '../../../core/tensors/tensor.ts';
+import { encode } from '../../../core/tensors/safetensors.ts';
 import type { Command } from '../command.ts';
 import { CommandError } from '../exit-code.ts';
-import { bytesOf, graphOf } from '../model-file.ts';
+import { graphOf, modelFile, weightsOf } from '../model-file.ts';
 import { bytesText } from '../output.ts';
 
 /** Where a program keeps its manifest: ONNX metadata. */
 const MANIFEST_KEY = 'tributary.manifest';
 
-const weightsOf = async (file: string): Promise<Tensors> => {
-  const decoded = decode(await bytesOf(file));
-  if (decoded.ok) return decoded.value.tensors;
-  const { expected, got } = decoded.error;
-  throw new CommandError('data', `${file}: expected ${expected}, got ${got}`);
-};
-
 /** An ordinary ONNX model: a program with weights put into it, or, without weights, a model that has its own. */
 const modelOf = async (file: string, weights: string | undefined) => {
-  const bytes = await bytesOf(file);
-  const text = graphOf(file, bytes).metadata.get(MANIFEST_KEY);
+  const source = await modelFile(file);
+  const text = graphOf(source).metadata.get(MANIFEST_KEY);
   if (weights === undefined) {
-    if (text === undefined) return { model: bytes, names: new Map<string, string>() };
+    if (text === undefined) return { model: source, names: new Map<string, string>() };
     throw new CommandError('usage', `${file}: a program without weights; give their file too`);
   }
   if (text === undefined) {
     throw new CommandError('data', `${file}: not a program of tributary model prepare`);
   }
   const manifest = JSON.parse(text) as Manifest;
-  const model = forward({ model: bytes, manifest }, await weightsOf(weights));
+  const model = forward({ model: source.bytes, manifest }, await weightsOf(weights));
   if (!model.ok) throw new CommandError('data', `${weights}: ${JSON.stringify(model.error)}`);
   const names = new Map(manifest.parameters.map(({ input, name }) => [input, name]));
-  return { model: model.value, names };
+  return { model: { ...source, bytes: new Uint8Array(model.value) }, names };
 };
 
 export const modelExport: Command = {
@@ -59,13 +51,13 @@ export const modelExport: Command = {
     const content = alone
       ? encode(
           new Map(
-            Array.from(graphOf(source, model).initializers, ([name, tensor]) => [
+            Array.from(graphOf(model).initializers, ([name, tensor]) => [
               names.get(name) ?? name,
               tensor,
             ]),
           ),
         )
-      : model;
+      : model.bytes;
     await writeFile(file, content);
     out.result({ file, bytes: content.length }, `${file}  ${bytesText(content.length)}`);
   },

@@ -1,9 +1,9 @@
 import { describeFault } from '../../../core/onnx/index.ts';
 import { sizeOf } from '../../../core/tensors/tensor.ts';
 import type { Command } from '../command.ts';
-import { bytesOf, graphOf } from '../model-file.ts';
+import { graphOf, modelFile, programsFor } from '../model-file.ts';
 import { table } from '../output.ts';
-import { programsFor, TRAINING_OPTIONS } from '../training-options.ts';
+import { TRAINING_OPTIONS } from '../training-options.ts';
 
 const shapeText = (shape: readonly (number | string)[]): string => `[${shape.join(', ')}]`;
 
@@ -14,11 +14,11 @@ export const modelInspect: Command = {
   options: TRAINING_OPTIONS,
   async run({ args, options, out }) {
     const file = args['model.onnx'] ?? '';
-    const bytes = await bytesOf(file);
-    const graph = graphOf(file, bytes);
+    const model = await modelFile(file);
+    const graph = graphOf(model);
     const ops: Record<string, number> = {};
     for (const { opType } of graph.nodes) ops[opType] = (ops[opType] ?? 0) + 1;
-    const programs = programsFor(bytes, options);
+    const programs = await programsFor(model, options);
     const roles = new Map(
       programs.ok
         ? programs.value.train.manifest.parameters.map(({ name, role }) => [name, role])

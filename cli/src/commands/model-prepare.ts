@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Command } from '../command.ts';
 import { CommandError } from '../exit-code.ts';
-import { bytesOf, programsOrFail } from '../model-file.ts';
+import { modelFile, programsOrFail } from '../model-file.ts';
 import { onnxJob } from '../onnx-job.ts';
 import { bytesText } from '../output.ts';
 import { TRAINING_OPTIONS } from '../training-options.ts';
@@ -31,7 +31,7 @@ export const modelPrepare: Command = {
       options.number(name, { min, integer: true }) ?? otherwise;
     const lr = options.number('lr') ?? 0.01;
     if (lr === 0) throw new CommandError('usage', 'option --lr: expected a number > 0, got 0');
-    const programs = programsOrFail(file, await bytesOf(file), options);
+    const programs = await programsOrFail(await modelFile(file), options);
     const { spec, model } = onnxJob(programs, {
       name: options.text('name') ?? basename(file, '.onnx'),
       seed: whole('seed', 0, 0),

@@ -19,7 +19,7 @@ import { learningCurve } from '../learning-curve.ts';
 import type { Chart, Series } from '../learning-curve.ts';
 import { trainLocally } from '../local-training.ts';
 import type { Epoch, History, Means, Progress } from '../local-training.ts';
-import { bytesOf, programsOrFail } from '../model-file.ts';
+import { modelFile, programsOrFail } from '../model-file.ts';
 import type { Options } from '../options.ts';
 import { bytesText } from '../output.ts';
 import { TRAINING_OPTIONS } from '../training-options.ts';
@@ -138,8 +138,10 @@ export const modelTrain: Command = {
       mean: numbers(options, 'mean'),
       std: numbers(options, 'std'),
     };
-    const programs = programsOrFail(file, await bytesOf(file), options);
+    const programs = await programsOrFail(await modelFile(file), options);
     const { manifest } = programs.train;
+    const [batch, width, ...rest] = programs.predict.manifest.outputs?.[0]?.shape ?? [];
+    const counted = batch !== undefined && rest.length === 0 && typeof width === 'number';
     const read = async (path: string) => {
       const label = options.text('label');
       const classes = options.text('classes')?.split(',');
@@ -148,7 +150,10 @@ export const modelTrain: Command = {
         ...(classes && { classes }),
         numbers: manifest.inputs.y?.dtype === 'F32',
       });
-      return { loaded, dataset: fitted(path, loaded, manifest, fit) };
+      return {
+        loaded,
+        dataset: fitted(path, loaded, manifest, counted ? { ...fit, classes: width } : fit),
+      };
     };
     const { loaded, dataset } = await read(data);
     const apart = options.text('validation');

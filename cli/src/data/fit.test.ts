@@ -34,3 +34,10 @@ test('a grey image fills three channels; a row of a table fills the shape it has
   const row = fitted('f', bytes([1, 4], 0, 0, 0, 255), taking(['batch', 1, 2, 2]));
   expect(row.x.shape).toEqual([1, 1, 2, 2]);
 });
+
+test('a class that the model does not have is named', () => {
+  const labels = { ...bytes([2, 1], 0, 0), y: Int32Array.of(9, 10) };
+  expect(() => fitted('f', labels, taking(['batch', 1]), { classes: 10 })).toThrow(
+    'f: y[1]: expected a class from 0 to 9, as the model has, got 10',
+  );
+});

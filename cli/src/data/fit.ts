@@ -10,6 +10,8 @@ export interface Fit {
   /** Subtracted after scaling, and divided by: per channel, or one for all. */
   readonly mean?: readonly number[] | undefined;
   readonly std?: readonly number[] | undefined;
+  /** Number of classes that the model tells apart. */
+  readonly classes?: number | undefined;
 }
 
 type Shape = readonly number[];
@@ -26,7 +28,7 @@ export const fitted = (
   fit: Fit = {},
 ): Dataset => ({
   x: normalised(file, reshaped(widened(x, inputs.x), inputs.x), inputs.x, fit),
-  y: y instanceof Int32Array ? y : floats(y, inputs.y),
+  y: y instanceof Int32Array ? inRange(file, y, fit.classes) : floats(y, inputs.y),
   more: Object.fromEntries(
     (inputs.more ?? []).flatMap((spec): [string, Column][] => {
       const array = more[spec.input];
@@ -34,6 +36,13 @@ export const fitted = (
     }),
   ),
 });
+
+const inRange = (file: string, labels: Labels, classes = Infinity): Labels => {
+  const wrong = labels.findIndex((label) => label >= classes);
+  if (wrong < 0) return labels;
+  const expected = `a class from 0 to ${classes - 1}, as the model has`;
+  throw new DataError(file, `y[${wrong}]: expected ${expected}, got ${labels[wrong]}`);
+};
 
 const isFixed = (dims: readonly (number | string)[]): dims is Shape =>
   dims.every((dim) => typeof dim === 'number');

@@ -19,8 +19,9 @@ export class Batches {
 
   /** `capacity`: the most examples of one run. */
   constructor({ ort, manifest }: Program, dataset: Dataset, capacity: number) {
+    const lead = manifest.loop ? 2 : 1;
     const gathering = (spec: InputSpec, column: Column) =>
-      new Gathering(ort, spec, column, capacity);
+      new Gathering(ort, spec, column, capacity, lead);
     this.#columns = columnsOf(manifest, dataset).map(([spec, column]) => [
       gathering(spec, column),
       gathering(spec, column),
@@ -74,12 +75,17 @@ class Gathering {
   readonly #width: number;
   readonly #into: TensorData;
 
-  constructor(ort: Ort, spec: InputSpec, column: Column, capacity: number) {
+  /** `lead`: dimensions of the input before an example's own. */
+  constructor(ort: Ort, spec: InputSpec, column: Column, capacity: number, lead: number) {
+    const shape = column.shape.slice(1);
+    const wanted = spec.shape.slice(lead).filter((dim) => typeof dim === 'number');
     this.#ort = ort;
     this.#spec = spec;
     this.#column = column;
-    this.#shape = column.shape.slice(1);
-    this.#width = sizeOf(this.#shape);
+    this.#width = sizeOf(shape);
+    // One number per example may be written [] or [1].
+    const open = wanted.length < spec.shape.length - lead;
+    this.#shape = !open && sizeOf(wanted) === this.#width ? wanted : shape;
     this.#into = new DTYPES[spec.dtype].array(capacity * this.#width);
   }
 

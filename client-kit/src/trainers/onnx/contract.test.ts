@@ -22,3 +22,18 @@ test('a dimension that the program leaves open fits any size, the others their o
   );
   expect(() => checkDataset(dataset(2, 3, 8), contract)).toThrow('got [3, 8]');
 });
+
+test('the truth must have the shape that the loss compares with; one number is one number', () => {
+  const contract = (...shape: number[]) => ({ ...contractOf(taking('batch', 2)), truth: shape });
+  const numbers = (...shape: number[]): Dataset => ({
+    ...dataset(2, 2),
+    y: { data: new Float32Array(shape.reduce((a, b) => a * b)), shape },
+  });
+  expect(() => checkDataset(numbers(2, 3), contract(3))).not.toThrow();
+  expect(() => checkDataset(numbers(2), contract(1))).not.toThrow();
+  expect(() => checkDataset(numbers(2, 1), contract())).not.toThrow();
+  expect(() => checkDataset(numbers(2, 4), contract(3))).toThrow('y.shape: expected [3], got [4]');
+  expect(() => checkDataset(dataset(2, 2), contract(3))).toThrow(
+    'y.shape: expected [3], got a class per example',
+  );
+});

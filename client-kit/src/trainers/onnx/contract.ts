@@ -11,9 +11,20 @@ import { TaskError } from '../../task-error.ts';
 export interface Contract extends Pick<DataContract, 'y'> {
   readonly x: {
     readonly dtype: DataContract['x']['dtype'];
-    readonly shape: readonly (number | string)[];
+    readonly shape: Dims;
   };
+  /** What an example's truth looks like; one number, a class, if absent. */
+  readonly truth?: Dims;
 }
+
+type Dims = readonly (number | string)[];
+
+const fits = (shape: readonly number[], wants: Dims): boolean =>
+  shape.length === wants.length &&
+  wants.every((dim, i) => (typeof dim === 'string' ? true : dim === shape[i]));
+
+/** Whether a truth of one number per example is as good: `[]` for `[1]`, and the other way round. */
+const single = (dims: Dims): boolean => dims.every((dim) => dim === 1);
 
 /**
  * Checks a site's data against the job's contract, before any training. Throws TaskError BAD_TASK_DATA that names the
@@ -26,14 +37,16 @@ export const checkDataset = (dataset: Dataset, contract: Contract): void => {
   throw new TaskError('BAD_TASK_DATA', `${path}: expected ${expected}, got ${got}`, [error]);
 };
 
-const faultOf = ({ x, y }: Dataset, { x: wants, y: labels }: Contract): FieldError | undefined => {
+const faultOf = (
+  { x, y }: Dataset,
+  { x: wants, y: labels, truth }: Contract,
+): FieldError | undefined => {
   const { array: Elements } = DTYPES[wants.dtype];
   if (!(x.data instanceof Elements)) {
     return { path: 'x.dtype', expected: `${wants.dtype} (${Elements.name})`, got: nameOf(x.data) };
   }
   const [count = 0, ...shape] = x.shape;
-  const fits = wants.shape.every((dim, i) => (typeof dim === 'string' ? true : dim === shape[i]));
-  if (shape.length !== wants.shape.length || !fits) {
+  if (!fits(shape, wants.shape)) {
     return { path: 'x.shape', expected: `[${wants.shape.join(', ')}]`, got: showShape(shape) };
   }
   if (x.data.length !== sizeOf(x.shape)) {
@@ -45,9 +58,16 @@ const faultOf = ({ x, y }: Dataset, { x: wants, y: labels }: Contract): FieldErr
   }
   if (!(y instanceof Int32Array)) {
     if (labels) return { path: 'y', expected: 'Int32Array', got: nameOf(y) };
-    const { data, shape: truth } = y;
-    if (truth[0] === count && data.length === sizeOf(truth) && allFinite(data)) return undefined;
-    return { path: 'y', expected: `${count} rows of finite numbers`, got: showShape(truth) };
+    const [rows, ...row] = y.shape;
+    if (rows !== count || y.data.length !== sizeOf(y.shape) || !allFinite(y.data)) {
+      const expected = `${count} rows of finite numbers`;
+      return { path: 'y', expected, got: showShape(y.shape) };
+    }
+    if (!truth || fits(row, truth) || (single(row) && single(truth))) return undefined;
+    return { path: 'y.shape', expected: `[${truth.join(', ')}]`, got: showShape(row) };
+  }
+  if (truth && !single(truth)) {
+    return { path: 'y.shape', expected: `[${truth.join(', ')}]`, got: 'a class per example' };
   }
   if (y.length !== count) return { path: 'y', expected: `${count} labels`, got: `${y.length}` };
   if (labels && y.some((label) => label < 0 || label >= labels.classes)) {
@@ -66,7 +86,11 @@ const allFinite = (data: Dataset['x']['data']): boolean => {
 const nameOf = (value: unknown): string =>
   typeof value === 'object' && value !== null ? value.constructor.name : typeof value;
 
-/** What a job without a contract asks: an example must fit the program's input. */
-export const contractOf = ({ inputs: { x }, loop = false }: Manifest): Contract => ({
-  x: { dtype: x.dtype, shape: x.shape.slice(loop ? 2 : 1) },
-});
+/** What a job without a contract asks: an example must fit the program's input, and its truth the program's. */
+export const contractOf = ({ inputs: { x, y }, loop = false }: Manifest): Contract => {
+  const lead = loop ? 2 : 1;
+  return {
+    x: { dtype: x.dtype, shape: x.shape.slice(lead) },
+    ...(y && { truth: y.shape.slice(lead) }),
+  };
+};
