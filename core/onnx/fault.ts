@@ -71,7 +71,7 @@ export const describeFault = (fault: DifferentiateFault): string => {
     return `the shape of ${fault.value}, needed at node ${fault.node}, can't be inferred`;
   }
   if (reason === 'symbolic_dimension') {
-    return `node ${fault.node}: dimension ${fault.dim} must be a number, ${fault.why}`;
+    return `node ${fault.node}: dimension ${fault.dim} must be a number, ${fault.why}; if an input has it, give its size in the option \`dimensions\``;
   }
   if (reason === 'nothing_to_train') return `nothing to train: ${fault.detail}`;
   if (reason === 'loss_mismatch') return `the loss expects ${fault.expected}, got ${fault.got}`;

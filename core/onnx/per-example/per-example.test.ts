@@ -94,7 +94,7 @@ const expectDefinition = async (
   for (let i = 0; i < (x.shape[0] ?? 0); i++) {
     const own = await gradientsOf(plain, plain.parameters, rowOf(x, i), rowOf(y, i));
     const squares = [...own.values()].flatMap(({ data }) =>
-      Array.from(data, (v) => Number(v) ** 2),
+      Array.from(data as Float32Array, (v) => v ** 2),
     );
     const norm = Math.sqrt(squares.reduce((a, b) => a + b, 0));
     norms.push(norm);
@@ -253,8 +253,8 @@ test('a train step takes the sum, with noise, over the batch size', async () => 
   for (const { name, shape, output } of train.manifest.parameters) {
     const [w, sum, drawn] = [parameters.get(name), sums.get(name), noise.get(`noise/${name}`)];
     const expected = Array.from(
-      w?.data ?? [],
-      (v, i) => Number(v) - (0.1 * (Number(sum?.data[i]) + Number(drawn?.data[i]))) / 5,
+      w?.data as Float32Array,
+      (v, i) => v - (0.1 * (Number(sum?.data[i]) + Number(drawn?.data[i]))) / 5,
     );
     expect(distance(out.get(output ?? ''), f32(shape, expected)).by).toBeLessThan(1e-6);
   }
@@ -269,12 +269,14 @@ test('the sum never exceeds clip times the batch, whatever the example', async (
       name,
       f32(
         tensor.shape,
-        Array.from(tensor.data, (v) => Number(v) * 100),
+        Array.from(tensor.data as Float32Array, (v) => v * 100),
       ),
     ]),
   );
   const sums = await gradientsOf(made, huge, bytes([1, 1, 4, 4], 3), labels(1, 3));
-  const squares = [...sums.values()].flatMap(({ data }) => Array.from(data, (v) => Number(v) ** 2));
+  const squares = [...sums.values()].flatMap(({ data }) =>
+    Array.from(data as Float32Array, (v) => v ** 2),
+  );
   expect(Math.sqrt(squares.reduce((a, b) => a + b, 0))).toBeLessThanOrEqual(0.25 * (1 + 1e-5));
 });
 
