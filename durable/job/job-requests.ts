@@ -63,7 +63,7 @@ export class JobRequests {
     const admission = reception.admit(caller.name, task);
     if (admission.kind === 'fault') return this.#refuse(request, admission.fault, LIMITS.partBytes);
     if (admission.kind === 'answer') {
-      await new Body(request.body).drain(reception.limit(task));
+      await new Body(request.body).drain(Math.max(reception.limit(task), LIMITS.partBytes));
       return Response.json({ status: admission.status });
     }
     const received = await results.receive(request, { task, site: caller.name }, admission.rule);

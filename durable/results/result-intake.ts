@@ -114,7 +114,10 @@ export class ResultIntake {
       } finally {
         this.#underWay.delete(upload);
       }
-      if (!answer.ok || answer.value.kind === 'over') await body.drain(rule.maxBytes);
+      // A sender that is cut off in the middle of a body doesn't see the answer.
+      if (!answer.ok || answer.value.kind === 'over') {
+        await body.drain(Math.max(rule.maxBytes, LIMITS.partBytes));
+      }
       return answer;
     });
   }
