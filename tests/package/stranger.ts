@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { digits } from '../../client-kit/tests/digits.ts';
 import { ROOT } from '../../scripts/build-worker.ts';
 import { packKit } from './packed-kit.ts';
-import { readmeFiles } from './readme.ts';
+import { filesOf } from './documents.ts';
 
 const run = promisify(execFile);
 
@@ -61,8 +61,13 @@ export class Stranger {
       await mkdir(dirname(place), { recursive: true });
       await symlink(join(ROOT, 'node_modules', name), place);
     }
-    for (const [name, text] of await readmeFiles()) await stranger.write(name, text);
+    await stranger.copy('client-kit/README.md');
     return stranger;
+  }
+
+  /** Copies the files of a document of this repository. */
+  async copy(document: string): Promise<void> {
+    for (const [name, text] of await filesOf(document)) await this.write(name, text);
   }
 
   async write(name: string, content: string | Uint8Array): Promise<void> {
