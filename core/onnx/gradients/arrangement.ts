@@ -34,20 +34,17 @@ export const tile: Rule = (n, g) => {
   return [sum(g.op('Reshape', [n.grad, lengths])), null];
 };
 
-/** Blocks of channels became blocks of cells: back again. */
+/** Blocks of channels became blocks of cells: the cells of a block on axes of their own, and back among the channels. */
 export const depthToSpace: Rule = (n, g) => {
-  const blocksize = n.int('blocksize', 1);
-  const back = g.op('SpaceToDepth', [n.grad], { blocksize });
-  if (n.text('mode', 'DCR') === 'DCR') return [back];
-  // CRD counts channels before the cells of a block; SpaceToDepth counts them after.
+  const b = n.int('blocksize', 1);
   const channels = n.number(n.shape(0)[1] ?? 1, 'because its channels are put in order');
-  const cells = blocksize * blocksize;
-  const groups = channels / cells;
-  const order = Array.from(
-    { length: channels },
-    (_, i) => (i % cells) * groups + Math.floor(i / cells),
-  );
-  return [g.op('Gather', [back, g.ints(order)], { axis: 1 })];
+  const along = (axis: number): string => g.op('Shape', [n.in(0)], { start: axis, end: axis + 1 });
+  const [groups, cells] = [g.ints([channels / (b * b)]), g.ints([b])];
+  const apart = [along(0), groups, along(2), cells, along(3), cells];
+  const blocks = g.op('Reshape', [n.grad, g.op('Concat', apart, { axis: 0 })]);
+  // [N, C, h, b, w, b]: CRD counts channels before the cells of a block, DCR after.
+  const perm = n.text('mode', 'DCR') === 'CRD' ? [0, 1, 3, 5, 2, 4] : [0, 3, 5, 1, 2, 4];
+  return [g.reshape(g.op('Transpose', [blocks], { perm }), n.shape(0), n.in(0))];
 };
 
 export const spaceToDepth: Rule = (n, g) => [

@@ -2,7 +2,7 @@
 import { isStatic, product } from '../dim.ts';
 import type { Emitter } from '../emitter.ts';
 import { reducedAxes } from '../shapes/reduction.ts';
-import { castLike } from './elementwise.ts';
+import { castLike, sign } from './elementwise.ts';
 import type { GradientView, Rule, Unless } from './rule.ts';
 
 /** A value of the output's shape with the reduced axes put back as 1. */
@@ -54,7 +54,7 @@ export const prod = spread((n, g, dy) => {
 });
 
 // y = sum |x|: dx = sign(x) dy
-export const l1 = spread((n, g, dy) => mul(g, dy, g.op('Sign', [n.in(0)])));
+export const l1 = spread((n, g, dy) => mul(g, dy, sign(n.in(0), g)));
 
 // y = sqrt(sum x^2): dx = x dy / y, and 0 where y is
 export const l2 = spread((n, g, dy) => {
