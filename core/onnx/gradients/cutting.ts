@@ -58,6 +58,7 @@ const cutsOf = (n: NodeView): readonly Cut[] => {
 
 /** Cells before and after a cut in steps of 1; undefined where they, or the steps, are otherwise. */
 const marginsOf = ({ start, end, step }: Cut, dim: Dim): readonly [number, number] | undefined => {
+  if (step === 1 && start === 0 && end === dim) return [0, 0];
   if (step !== 1 || typeof start !== 'number' || typeof end !== 'number') return undefined;
   if (isStatic(dim)) {
     const clamp = (at: number): number => Math.min(Math.max(at < 0 ? at + dim : at, 0), dim);

@@ -64,6 +64,8 @@ export const unsqueeze: ShapeRule = (n) => {
   return [{ dtype: n.type(0).dtype, shape }];
 };
 
+const isNumber = (dim: Dim | undefined): dim is number => typeof dim === 'number';
+
 export const concat: ShapeRule = (n) => {
   const shapes = n.proto.input.map((_, i) => n.shape(i));
   const first = shapes[0] ?? n.malformed('no inputs');
@@ -73,7 +75,9 @@ export const concat: ShapeRule = (n) => {
     (sum, dim) => (sum === undefined ? undefined : add(sum, dim)),
     0,
   );
-  return [{ dtype: n.type(0).dtype, shape: first.with(at, total ?? n.unknown(at)) }];
+  // Elsewhere all are as long: a number says more than a name.
+  const shape = first.map((dim, axis) => shapes.map((own) => own[axis]).find(isNumber) ?? dim);
+  return [{ dtype: n.type(0).dtype, shape: shape.with(at, total ?? n.unknown(at)) }];
 };
 
 /** Broadcasts to the asked shape; 1 there keeps the input's dimension. */
@@ -114,16 +118,22 @@ export const slice: ShapeRule = (n) => {
   axes.forEach((given, i) => {
     const axis = fromFront([n.number(given, 'as an axis')], shape.length)[0] ?? 0;
     const [dim, start, end, step] = [shape[axis] ?? 0, starts?.[i], ends?.[i], steps?.[i]];
-    if (start === 0 && typeof end === 'number' && end >= LONGEST && step === 1) return;
-    shape[axis] =
-      isStatic(dim) &&
-      typeof start === 'number' &&
-      typeof end === 'number' &&
-      typeof step === 'number'
-        ? sliceLength(dim, start, end, step)
-        : n.unknown(axis);
+    const known = start !== undefined && end !== undefined && step !== undefined;
+    const length = known ? cutLength(dim, start, end, step) : undefined;
+    shape[axis] = length ?? n.unknown(axis);
   });
   return [{ dtype: n.type(0).dtype, shape }];
+};
+
+/** Of a cut whose bounds may be symbols: one from the start to a symbol is as long as it says, or the model is wrong. */
+const cutLength = (dim: Dim, start: Dim, end: Dim, step: Dim): Dim | undefined => {
+  const toEnd = end === dim || (isStatic(end) && end >= LONGEST);
+  if (step === 1 && start === 0 && toEnd) return dim;
+  if (step === 1 && start === -1 && toEnd) return 1;
+  if (step === 1 && start === 0 && !isStatic(end)) return end;
+  return isStatic(dim) && isStatic(start) && isStatic(end) && isStatic(step)
+    ? sliceLength(dim, start, end, step)
+    : undefined;
 };
 
 const sliceLength = (dim: number, start: number, end: number, step: number): number => {
