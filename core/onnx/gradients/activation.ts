@@ -62,8 +62,8 @@ export const selu = unary((n, g) => {
 });
 
 /** ONNX's defaults. */
-const SELU_ALPHA = 1.67326319217681884765625;
-const SELU_GAMMA = 1.05070102214813232421875;
+export const SELU_ALPHA = 1.67326319217681884765625;
+export const SELU_GAMMA = 1.05070102214813232421875;
 
 // d sigmoid(x) = y (1 - y) dx
 export const sigmoid = unary((n, g) =>

@@ -1,5 +1,7 @@
 import type { Emitter } from '../emitter.ts';
+import { refuse } from '../fault.ts';
 import { castLike } from './elementwise.ts';
+import type { NodeView } from '../node-view.ts';
 import type { GradientView, Rule, Unless } from './rule.ts';
 
 const mul = (g: Emitter, a: string, b: string): string => g.op('Mul', [a, b]);
@@ -28,7 +30,7 @@ export const inverseRoot = (g: Emitter, x: string, epsilon: number): string =>
   g.op('Reciprocal', [g.op('Sqrt', [g.op('Add', [x, g.scalar(epsilon, x)])])]);
 
 /** h and r of `standardized`, from x. */
-const statistics = (
+export const statistics = (
   g: Emitter,
   x: string,
   axes: readonly number[],
@@ -47,6 +49,12 @@ const axesFrom = (axis: number, rank: number): number[] =>
  * reduced twice.
  */
 export const layerNormalization: Rule = (n, g) => {
+  if (n.gradOf(1) !== undefined || n.gradOf(2) !== undefined) {
+    refuse({
+      reason: 'unsupported_model',
+      detail: `node ${n.label} (LayerNormalization): the loss depends on its statistics; only its first output is differentiated`,
+    });
+  }
   const axes = axesFrom(n.axis('axis', -1, n.rank(0)), n.rank(0));
   const [centre, r] = savedStatistics(n, g, axes);
   const h = mul(g, g.op('Sub', [n.in(0), centre]), r);
@@ -161,26 +169,47 @@ export const trains: Unless = (n) =>
     ? 'it computes its own statistics; export the model in evaluation mode'
     : undefined;
 
-/**
- * y = x D^-beta, D = bias + alpha / size times the sum of x^2 over the `size` channels around each:
- * dx = D^-beta dy - 2 alpha beta x times the mean of dy y / D over the channels whose windows hold this one.
- * A mean over neighbouring channels is a pool over [N, 1, C, cells].
- */
+/** The mean over `size` neighbouring channels, as a pool over [N, 1, C, cells]. */
+const meanOfChannels = (
+  n: NodeView,
+  g: Emitter,
+  x: string,
+  [before, after]: readonly [number, number],
+): string => {
+  const channels = n.number(n.shape(0)[1] ?? 1, 'because they are pooled');
+  const flat = g.op('Reshape', [x, g.ints([0, 1, channels, -1])]);
+  const pooled = g.op('AveragePool', [flat], {
+    kernel_shape: [n.int('size', 1), 1],
+    pads: [before, 0, after, 0],
+    count_include_pad: 1,
+  });
+  return g.reshape(pooled, n.shape(0), n.in(0));
+};
+
+/** How far a channel's neighbours go, before it and after. */
+const neighbours = (n: NodeView): readonly [number, number] => {
+  const others = n.int('size', 1) - 1;
+  return [Math.floor(others / 2), Math.ceil(others / 2)];
+};
+
+/** D of an LRN: bias + alpha times the mean of x^2 over the `size` channels around each. */
+export const divisorOfLrn = (n: NodeView, g: Emitter): string => {
+  const x = n.in(0);
+  const energy = meanOfChannels(n, g, mul(g, x, x), neighbours(n));
+  return g.op('Add', [
+    mul(g, energy, g.scalar(n.float('alpha', 1e-4), x)),
+    g.scalar(n.float('bias', 1), x),
+  ]);
+};
+
+/** y = x D^-beta: dx = D^-beta dy - 2 alpha beta x times the mean of dy y / D over the channels that count this one. */
 export const lrn: Rule = (n, g) => {
-  const size = n.int('size', 1);
   const [alpha, beta] = [n.float('alpha', 1e-4), n.float('beta', 0.75)];
   const x = n.in(0);
-  const channels = n.number(n.shape(0)[1] ?? 1, 'because they are pooled');
-  const [before, after] = [Math.floor((size - 1) / 2), Math.ceil((size - 1) / 2)];
-  const pooled = (of: string, pads: readonly number[]): string => {
-    const flat = g.op('Reshape', [of, g.ints([0, 1, channels, -1])]);
-    const kernel = { kernel_shape: [size, 1], pads, count_include_pad: 1 };
-    return g.reshape(g.op('AveragePool', [flat], kernel), n.shape(0), x);
-  };
-  const energy = mul(g, pooled(mul(g, x, x), [before, 0, after, 0]), g.scalar(alpha, x));
-  const d = g.op('Add', [energy, g.scalar(n.float('bias', 1), x)]);
+  const d = divisorOfLrn(n, g);
+  const [before, after] = neighbours(n);
+  const shares = g.op('Div', [mul(g, n.grad, n.out(0)), d]);
   const own = mul(g, n.grad, g.op('Pow', [d, g.scalar(-beta, x)]));
-  const shares = pooled(g.op('Div', [mul(g, n.grad, n.out(0)), d]), [after, 0, before, 0]);
-  const others = mul(g, mul(g, x, g.scalar(2 * alpha * beta, x)), shares);
-  return [g.op('Sub', [own, others])];
+  const others = mul(g, x, g.scalar(2 * alpha * beta, x));
+  return [g.op('Sub', [own, mul(g, others, meanOfChannels(n, g, shares, [after, before]))])];
 };

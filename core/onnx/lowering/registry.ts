@@ -4,6 +4,7 @@ import { convTransposeOnGpu } from './conv-transpose-on-gpu.ts';
 import { convWeightGradient } from './conv-weight-gradient.ts';
 import { maxPoolMask } from './max-pool-mask.ts';
 import { maxPoolTiles } from './max-pool-tiles.ts';
+import * as parts from './in-parts.ts';
 import { differenceInProduct, sumInProduct } from './product-sum.ts';
 import { reluByChoice, reluBySign } from './relu-gradient.ts';
 import type { Lowering, Rewrite, Target } from './rule.ts';
@@ -21,6 +22,9 @@ const onCpu = <T>(form: T): Readonly<Record<'wasm' | 'native', T>> => ({
   native: form,
 });
 
+/** For WebGPU alone. */
+const onGpu = (form: Rewrite): { readonly webgpu: Rewrite } => ({ webgpu: form });
+
 /** How each abstract operator is written for each target. */
 export const LOWERINGS: Readonly<Record<string, Readonly<Record<Target, Lowering>>>> = {
   BatchNormalization: everywhere(batchNormalization),
@@ -32,7 +36,22 @@ export const LOWERINGS: Readonly<Record<string, Readonly<Record<Target, Lowering
 /** The operators of ONNX that a target runs faster, or only runs right, in another form, where that form fits the node. */
 export const REWRITES: Readonly<Record<string, Partial<Readonly<Record<Target, Rewrite>>>>> = {
   Add: everywhere(sumInProduct),
+  Celu: onGpu(parts.celu),
   Conv: onCpu(convFewCells),
   ConvTranspose: { ...onCpu(convTransposeFewCells), webgpu: convTransposeOnGpu },
+  GlobalLpPool: onGpu(parts.globalLpPool),
+  GroupNormalization: onGpu(parts.groupNormalization),
+  LRN: onGpu(parts.lrn),
+  LogSoftmax: onGpu(parts.logSoftmax),
+  LpPool: onGpu(parts.lpPool),
+  Mean: onGpu(parts.mean),
+  MeanVarianceNormalization: onGpu(parts.meanVarianceNormalization),
+  Pow: onGpu(parts.pow),
+  ReduceL1: onGpu(parts.reduceL1),
+  Selu: onGpu(parts.selu),
+  Shrink: onGpu(parts.shrink),
+  Sign: onGpu(parts.signInParts),
+  Softsign: onGpu(parts.softsign),
   Sub: everywhere(differenceInProduct),
+  Sum: onGpu(parts.sum),
 };
