@@ -66,6 +66,14 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'models',
+          environment: 'node',
+          include: ['tests/models/**/*.test.ts'],
+          testTimeout: 600_000,
+        },
+      },
+      {
+        test: {
           name: 'cli-e2e',
           environment: 'node',
           include: ['tests/cli/**/*.test.ts'],

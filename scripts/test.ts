@@ -18,7 +18,7 @@ const root = resolve(import.meta.dirname, '..');
 const long = process.argv.includes('--long');
 const rest = process.argv.slice(2).filter((argument) => argument !== '--long');
 /** Projects of vitest.config.ts with tests that only TRIBUTARY_LONG runs. */
-const LONG = ['browser', 'cli-e2e', 'crash', 'demo', 'package', 'wrangler'];
+const LONG = ['browser', 'cli-e2e', 'crash', 'demo', 'models', 'package', 'wrangler'];
 const bin = (name: string): string => join(root, 'node_modules/.bin', name);
 const report = join(root, '.tributary', long ? 'test-long.json' : 'test.json');
 

@@ -61,10 +61,14 @@ export const resize: Upgrade = (n) => {
   return [n.as('Resize', [n.in(0), '', n.in(1)], [], placed)];
 };
 
-/** Softmax, LogSoftmax and Hardmax took all axes from `axis` on as one. */
+/** Softmax, LogSoftmax and Hardmax took all axes from `axis` on as one; of the last axis, they meant what they mean now. */
 export const flattened: Upgrade = (n) => {
+  const axis = n.int('axis', 1);
+  if (axis === -1 || axis + 1 === n.outRank) {
+    return [n.as(n.proto.opType, [n.in(0)], [], { axis: -1 })];
+  }
   const [shape, size] = n.make('Shape', [n.in(0)], 'shape');
-  const [flat, rows] = n.make('Flatten', [n.in(0)], 'rows', { axis: n.int('axis', 1) });
+  const [flat, rows] = n.make('Flatten', [n.in(0)], 'rows', { axis });
   const [each, result] = n.make(n.proto.opType, [rows], 'each row', { axis: -1 });
   return [shape, flat, each, n.as('Reshape', [result, size], ['axis'])];
 };

@@ -4,6 +4,7 @@ import type { Attributes } from '../attribute.ts';
 import { toAttributeProtos } from '../attribute.ts';
 import { refuse } from '../fault.ts';
 import { copyOf, labelOf, makeNode } from '../graph.ts';
+import type { ValueType } from '../graph.ts';
 import type { NodeProto } from '../proto/onnx_pb.ts';
 
 /** Writes a node of an old opset as opset 17 has it. */
@@ -13,10 +14,16 @@ export type Upgrade = (n: OldNode) => readonly NodeProto[];
 export class OldNode {
   readonly proto: NodeProto;
   readonly #constants: Map<string, Tensor>;
+  readonly #types: ReadonlyMap<string, ValueType>;
 
-  constructor(proto: NodeProto, constants: Map<string, Tensor>) {
+  constructor(
+    proto: NodeProto,
+    constants: Map<string, Tensor>,
+    types: ReadonlyMap<string, ValueType>,
+  ) {
     this.proto = proto;
     this.#constants = constants;
+    this.#types = types;
   }
 
   in(i: number): string {
@@ -45,6 +52,11 @@ export class OldNode {
 
   has(name: string): boolean {
     return this.proto.attribute.some((attribute) => attribute.name === name);
+  }
+
+  /** Rank of the first output, where the exporter wrote it down. */
+  get outRank(): number | undefined {
+    return this.#types.get(this.out(0))?.shape.length;
   }
 
   constantOf(i: number): Tensor | undefined {

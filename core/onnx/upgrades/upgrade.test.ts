@@ -49,6 +49,15 @@ test('a chain of old forms gives the same as before', async () => {
   expect(await run(upgraded(old, 9), 17)).toEqual(await run(old, 9));
 });
 
+test('a softmax of the last axis stays one, so that a loss can look behind it', () => {
+  const old = graph(9, [makeNode('Softmax', ['x'], ['out'], { axis: 2 })]);
+  const hints = new Map([['out', { dtype: 'F32', shape: ['n', 1, 3] } as const]]);
+  expect(upgraded({ ...old, hints }, 9).nodes).toEqual([
+    makeNode('Softmax', ['x'], ['out'], { axis: -1 }),
+  ]);
+  expect(upgraded(old, 9).nodes).toHaveLength(4);
+});
+
 test('inside the bodies of If, too', async () => {
   const body = (op: string) =>
     create(GraphProtoSchema, {

@@ -15,7 +15,9 @@ export const upgraded = (graph: Graph, opset: number): Graph => {
   const rewrite = (node: NodeProto): readonly NodeProto[] => {
     const [below = 0, upgrade] = (node.domain === '' && UPGRADES[node.opType]) || [];
     const made =
-      upgrade === undefined || opset >= below ? [node] : upgrade(new OldNode(node, constants));
+      upgrade === undefined || opset >= below
+        ? [node]
+        : upgrade(new OldNode(node, constants, graph.hints));
     return made.map(withBodies);
   };
   const withBodies = (node: NodeProto): NodeProto => {
