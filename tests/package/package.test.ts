@@ -1,5 +1,9 @@
 // The kit as a stranger has it: the tarball, in a project that was empty, with the programs of its README.
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { xoshiro128 } from '../../client-kit/src/seed.ts';
+import { mlp, readModel } from '../../core/onnx/index.ts';
 import type { AnalyticsRecord } from '../../core/protocol/analytics.ts';
 import { encode } from '../../core/tensors/safetensors.ts';
 import type { CrossSiteTable } from '../../core/workflows/cross-site-eval.ts';
@@ -18,6 +22,8 @@ const PAGE = {
   noEmit: true,
 };
 const PROGRAMS = ['site.ts', 'own-training.ts'];
+/** ONNX Runtime's own types speak of the DOM. */
+const WITH_ORT = { ...NODE, lib: ['es2023', 'dom'] };
 
 let server: Server;
 let api: Api;
@@ -108,6 +114,22 @@ test('a loop of one’s own trains with the Client API', async () => {
   // Begun from nothing; the second round begins with what the first has learnt.
   expect(accuracy[0]?.value).toBeGreaterThan(0.6);
   expect(accuracy[1]?.value).toBeGreaterThan((accuracy[0]?.value ?? 1) + 0.05);
+});
+
+test('a model is trained with no server at all', async () => {
+  expect(await stranger.check(['alone.ts'], WITH_ORT)).toBe('');
+  const rng = xoshiro128(Uint32Array.of(1, 2, 3, 4));
+  const net = mlp({ inputs: [1, 28, 28], classes: 10, hidden: [32], rng });
+  await stranger.digits('alone', 0, 700);
+  await stranger.write('alone/net.onnx', net);
+  const alone = stranger.start('alone.js', 'alone', {});
+  onTestFinished(() => alone.stop('SIGKILL'));
+  expect(await alone.ended, alone.said()).toBe(0);
+  expect(Number(/^accuracy ([\d.]+)$/m.exec(alone.said())?.[1])).toBeGreaterThan(0.8);
+  const trained = readModel(
+    new Uint8Array(await readFile(join(stranger.dir, 'alone/trained.onnx'))),
+  );
+  expect(trained.ok && trained.value.initializers.size).toBe(4);
 });
 
 const LONG = process.env['TRIBUTARY_LONG'] === '1';

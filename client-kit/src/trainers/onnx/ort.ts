@@ -5,6 +5,7 @@ import { TaskError } from '../../task-error.ts';
 
 /** ONNX Runtime's tensor, as far as the kit uses it. */
 export interface OrtTensor {
+  readonly type: string;
   readonly dims: readonly number[];
   readonly location: string;
   /** Throws where the elements are on a GPU. */

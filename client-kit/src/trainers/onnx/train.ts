@@ -9,6 +9,7 @@ import { breathe } from './breathe.ts';
 import { MetricCounter } from './metrics.ts';
 import type { OrtTensor } from './ort.ts';
 import type { Feeds, Program } from './program.ts';
+import { resident } from './resident.ts';
 import { StepInputs } from './step-inputs.ts';
 import type { StepOptions } from './step-inputs.ts';
 
@@ -70,12 +71,20 @@ export const train = async (
     ...inputs.feeds(step, some),
     ...batches.feeds(examples, some),
   });
-  const carried = [...manifest.parameters, ...manifest.state];
+  const carried = [...manifest.parameters, ...manifest.state].filter(
+    ({ output }) => output !== undefined,
+  );
   const current: Record<string, OrtTensor> = {
     ...program.parameters(model),
     ...program.state(options.state),
+    ...inputs.lasting(model),
   };
-  const lasting = inputs.lasting(model);
+  if (program.device === 'webgpu') {
+    const changing = new Set(carried.map(({ input }) => input));
+    for (const [input, tensor] of Object.entries(current)) {
+      if (!changing.has(input)) current[input] = await resident(program.ort, tensor);
+    }
+  }
   const metrics = new MetricCounter(manifest);
   try {
     let run = runs.next();
@@ -83,7 +92,7 @@ export const train = async (
     while (!run.done) {
       await breathe();
       signal?.throwIfAborted();
-      const running = program.run({ ...lasting, ...current, ...feeds });
+      const running = program.run({ ...current, ...feeds });
       const { examples, step, batches: some = 1 } = run.value;
       const count = examples.length;
       run = runs.next();
