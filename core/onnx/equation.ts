@@ -16,7 +16,7 @@ const LETTERS = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ';
  */
 export const equationOf = (n: NodeView): Equation => {
   const text = n.text('equation', '').replaceAll(' ', '');
-  const free = [...LETTERS].filter((letter) => !text.includes(letter));
+  const free = LETTERS.split('').filter((letter) => !text.includes(letter));
   const [left = '', right] = text.split('->');
   const terms = left.split(',');
   if (terms.length !== n.arity) n.malformed(`${terms.length} terms for ${n.arity} inputs`);
@@ -29,7 +29,7 @@ export const equationOf = (n: NodeView): Equation => {
     if (spelled.length !== n.rank(i)) n.malformed(`${term} doesn't fit rank ${n.rank(i)}`);
     return spelled;
   });
-  const all = [...left.replaceAll(/[,.]/g, '')];
+  const all = left.replaceAll(/[,.]/g, '').split('');
   const once = all.filter((letter) => all.indexOf(letter) === all.lastIndexOf(letter)).toSorted();
   const output = right ?? `${left.includes('...') ? '...' : ''}${once.join('')}`;
   const ellipsis = ellipsisOf(Math.max(...widths));

@@ -14,8 +14,8 @@ export const einsum: Rule = (n, g) => {
     if (!n.needs(i)) return null;
     const others = inputs.flatMap((term, at) => (at === i ? [] : [{ term, name: n.in(at) }]));
     const terms = [{ term: output, name: n.grad }, ...others];
-    const present = new Set(terms.flatMap(({ term }) => [...term]));
-    const own = [...new Set(labels)].filter((label) => present.has(label)).join('');
+    const present = new Set(terms.flatMap(({ term }) => term.split('')));
+    const own = [...new Set(labels.split(''))].filter((label) => present.has(label)).join('');
     const labelled = [...terms.map(({ term }) => term), own];
     // Axes that are broadcast may stand under an ellipsis only: what has a letter is as long everywhere.
     const short = (term: string): string =>
@@ -45,18 +45,22 @@ const laidOut = (
   found: string,
 ): string => {
   if (own === labels) return found;
-  const missing = [...labels].flatMap((label, axis) =>
-    labels.indexOf(label) === axis && own.includes(label) ? [] : [axis],
-  );
+  const missing = labels
+    .split('')
+    .flatMap((label, axis) =>
+      labels.indexOf(label) === axis && own.includes(label) ? [] : [axis],
+    );
   const placed = g.op('Unsqueeze', [found, g.ints(missing)]);
-  const twice = [...labels].flatMap((label, axis) =>
-    labels.indexOf(label) === axis ? [] : [{ axis, first: labels.indexOf(label) }],
-  );
+  const twice = labels
+    .split('')
+    .flatMap((label, axis) =>
+      labels.indexOf(label) === axis ? [] : [{ axis, first: labels.indexOf(label) }],
+    );
   const diagonal = twice.reduce(
     (x, { axis, first }) => g.op('Mul', [x, identity(n, g, i, first, axis)]),
     placed,
   );
-  const alone = [...labels].some((label) => !own.includes(label));
+  const alone = labels.split('').some((label) => !own.includes(label));
   return alone ? g.expandLike(diagonal, n.in(i)) : diagonal;
 };
 

@@ -33,7 +33,7 @@ export const LOWERINGS: Readonly<Record<string, Readonly<Record<Target, Lowering
   ReluGrad: { ...onCpu(reluBySign), webgpu: reluByChoice },
 };
 
-/** The operators of ONNX that a target runs faster, or only runs right, in another form, where that form fits the node. */
+/** The operators of ONNX that a target runs faster, or runs at all, or right, in another form, if that form fits the node. */
 export const REWRITES: Readonly<Record<string, Partial<Readonly<Record<Target, Rewrite>>>>> = {
   Add: everywhere(sumInProduct),
   Celu: onGpu(parts.celu),

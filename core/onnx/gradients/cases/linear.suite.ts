@@ -68,7 +68,7 @@ const einsum = fc
       inputs: terms.map((term, i) => {
         const wide = lengths[4] ?? 1;
         const outer = term.startsWith('...') ? [lengths[5] ?? 1, ones === i ? 1 : wide] : [];
-        const own = [...term.replace('...', '')].map(lengthOf);
+        const own = term.replace('...', '').split('').map(lengthOf);
         return filled([...outer, ...own], s + i, 'any');
       }),
       attributes: { equation },
