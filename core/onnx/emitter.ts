@@ -1,5 +1,6 @@
 import type { Dtype } from '../tensors/dtype.ts';
 import { DTYPES } from '../tensors/dtype.ts';
+import { toBf16, toF16 } from '../tensors/half.ts';
 import type { Tensor } from '../tensors/tensor.ts';
 import type { Attributes } from './attribute.ts';
 import type { Dim } from './dim.ts';
@@ -58,6 +59,7 @@ export class Emitter implements Scope {
     for (const [name, type] of this.types) if (!made.has(name)) g.input(name, type);
     for (const [name, tensor] of this.constants) g.define(name, tensor);
     for (const name of this.#names) g.#names.add(name);
+    for (const [name, value] of this.#aliases) g.#aliases.set(name, value);
     g.#count = this.#count;
     return g;
   }
@@ -172,8 +174,8 @@ export class Emitter implements Scope {
     const dtype: Dtype = this.types.get(like)?.dtype ?? 'F32';
     const { array: TypedArray } = DTYPES[dtype];
     const data = new TypedArray(1);
-    data[0] =
-      data instanceof BigInt64Array || data instanceof BigUint64Array ? BigInt(value) : value;
+    const bits = dtype === 'F16' ? toF16(value) : dtype === 'BF16' ? toBf16(value) : value;
+    data[0] = data instanceof BigInt64Array || data instanceof BigUint64Array ? BigInt(bits) : bits;
     return this.constant({ dtype, shape: [], data });
   }
 
@@ -231,6 +233,7 @@ export class Emitter implements Scope {
   }
 
   resolve(name: string): string {
-    return this.#aliases.get(name) ?? name;
+    const value = this.#aliases.get(name);
+    return value === undefined ? name : this.resolve(value);
   }
 }
