@@ -8,6 +8,7 @@ import { isStatic } from './dim.ts';
 import { refuse } from './fault.ts';
 import { makeNode } from './graph.ts';
 import type { Graph, ValueType } from './graph.ts';
+import { int64 } from './int64.ts';
 import { NodeView } from './node-view.ts';
 import type { Scope } from './node-view.ts';
 import type { NodeProto } from './proto/onnx_pb.ts';
@@ -181,11 +182,7 @@ export class Emitter implements Scope {
 
   /** A list of int64: axes, shapes, pads. */
   ints(values: readonly number[]): string {
-    return this.constant({
-      dtype: 'I64',
-      shape: [values.length],
-      data: BigInt64Array.from(values, BigInt),
-    });
+    return this.constant({ dtype: 'I64', shape: [values.length], data: int64(values) });
   }
 
   /** Reduces over axes, written as the opset wants it: an input for ReduceSum, and for all from opset 18 on. */

@@ -5,6 +5,7 @@ import { toAttributeProtos } from '../attribute.ts';
 import { refuse } from '../fault.ts';
 import { copyOf, labelOf, makeNode } from '../graph.ts';
 import type { ValueType } from '../graph.ts';
+import { int64 } from '../int64.ts';
 import type { NodeProto } from '../proto/onnx_pb.ts';
 
 /** Writes a node of an old opset as opset 17 has it. */
@@ -71,8 +72,7 @@ export class OldNode {
   /** A constant list of int64; '' where there is none to write. */
   list(what: string, values: readonly number[] | undefined): string {
     if (values === undefined) return '';
-    const data = BigInt64Array.from(values, BigInt);
-    return this.#define(what, { dtype: 'I64', shape: [values.length], data });
+    return this.#define(what, { dtype: 'I64', shape: [values.length], data: int64(values) });
   }
 
   /** A constant float scalar. */
