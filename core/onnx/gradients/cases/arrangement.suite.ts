@@ -90,7 +90,7 @@ const slice: Cases = shapes().chain((shape) =>
     )
     .map(([axes, cuts, s]): Case => {
       const lists = axes.map((axis, i) => {
-        const [d, [a = 0, b = 0, step = 1, fromEnd] = []] = [shape[axis] ?? 1, cuts[i]];
+        const [d, [a, b, step, fromEnd]] = [shape[axis] ?? 1, cuts[i] ?? [0, 0, 1, false]];
         const first = a % d;
         const start = fromEnd ? first - d : first;
         // At least the first cell is taken.

@@ -39,7 +39,9 @@ const recurrent = (gates: number, states: number, more: readonly object[]): fc.A
         const optional = (given: boolean, shape: readonly number[]): number | null =>
           given ? inputs.push(filled(shape, s + 3 + inputs.length, 'small')) - 1 : null;
         const wiring = [
-          ...[0, 1, 2],
+          0,
+          1,
+          2,
           optional(bias, [ways, 2 * gates * hidden]),
           unequal ? lengths(batch, steps, s) : null,
           ...Array.from({ length: states }, () => optional(started, [ways, batch, hidden])),
