@@ -34,7 +34,7 @@ import { statisticsOf, trainGraph } from './training/train-graph.ts';
 export interface DifferentiateOptions extends RoleOptions {
   readonly loss: LossOptions;
   readonly optimizer: OptimizerOptions;
-  /** The runtime that the train program is written for. Default `wasm`. */
+  /** The runtime that the programs are written for. Default `wasm`. */
   readonly target?: Target;
   /** Adapters to learn in place of the weights beside which they stand. */
   readonly lora?: LoraOptions;
@@ -143,8 +143,8 @@ const programsOf = (model: Uint8Array, options: DifferentiateOptions): Programs 
       },
       options.optimizer,
     ),
-    evaluate: evaluateProgram(frame),
-    predict: predictProgram(frame),
+    evaluate: evaluateProgram(frame, target),
+    predict: predictProgram(frame, target),
     parameters: new Map([...branched.initializers].filter(([name]) => !roles.inside.has(name))),
   };
 };

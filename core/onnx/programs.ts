@@ -84,8 +84,8 @@ const parameterSpecs = (
 const adaptersOf = ({ adapters }: Frame): Pick<Manifest, 'adapters'> =>
   adapters.length === 0 ? {} : { adapters };
 
-export const evaluateProgram = (frame: Frame): Program =>
-  assemble(frame.g, frame.graph, new Map(metricValues(frame.loss)), (reads) => ({
+export const evaluateProgram = (frame: Frame, target: Target): Program =>
+  assemble(lower(frame.g, target), frame.graph, new Map(metricValues(frame.loss)), (reads) => ({
     version: 1,
     kind: 'evaluate',
     parameters: parameterSpecs(frame, reads),
@@ -95,8 +95,10 @@ export const evaluateProgram = (frame: Frame): Program =>
     ...adaptersOf(frame),
   }));
 
-export const predictProgram = (frame: Frame): Program => {
-  const { g, graph } = frame;
+/** In the model's own operators, except where WebGPU has no kernel for one, or a wrong one. */
+export const predictProgram = (frame: Frame, target: Target): Program => {
+  const { graph } = frame;
+  const g = target === 'webgpu' ? lower(frame.g, target) : frame.g;
   const outputs = new Map(graph.outputs.map(({ name }) => [name, name]));
   return assemble(g, graph, outputs, (reads) => ({
     version: 1,
@@ -107,7 +109,7 @@ export const predictProgram = (frame: Frame): Program => {
     metrics: [],
     ...adaptersOf(frame),
     outputs: graph.outputs.flatMap(({ name }) => {
-      const type = g.types.get(name);
+      const type = g.types.get(g.resolve(name));
       return type === undefined ? [] : [specOf({ name, ...type })];
     }),
   }));

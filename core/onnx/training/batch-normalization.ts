@@ -1,8 +1,8 @@
 import { float } from '../attribute.ts';
-import { castLike } from '../gradients/elementwise.ts';
-import type { Rule } from '../gradients/rule.ts';
 import { ABSTRACT } from '../emitter.ts';
+import type { Rule } from '../gradients/rule.ts';
 import type { Emitter } from '../emitter.ts';
+import { elements, rows } from '../losses/sums.ts';
 import type { NodeView } from '../node-view.ts';
 import type { TrainingForm } from './form.ts';
 
@@ -16,8 +16,8 @@ const flat = (g: Emitter, x: string): string => g.op('Reshape', [x, g.ints([-1])
 /** How many elements each channel has, as a float scalar. */
 const cellsOf = (n: NodeView, g: Emitter): string => {
   const channels = n.number(n.shape(0)[1] ?? 1, 'because each channel is normalised by itself');
-  const size = castLike(g, g.op('Size', [n.in(0)]), n.in(0));
-  return g.op('Div', [size, g.scalar(channels, size)]);
+  const cells = elements(g, n.in(0), rows(g, n.in(0)));
+  return channels === 1 ? cells : g.op('Div', [cells, g.scalar(channels, cells)]);
 };
 
 /**
