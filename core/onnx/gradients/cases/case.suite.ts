@@ -95,3 +95,15 @@ export const onAxis = (values: Values): fc.Arbitrary<Case> =>
       attributes: { axis },
     })),
   );
+
+/** An axis counted from the front. */
+export const positive = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);
+
+/** A case on an axis of a tensor of some shape. */
+export const along = (
+  make: (shape: number[], axis: number, s: number) => fc.Arbitrary<Case>,
+  minRank = 1,
+): fc.Arbitrary<Case> =>
+  shapes(minRank, 3).chain((shape) =>
+    fc.tuple(axisOf(shape.length), seed).chain(([axis, s]) => make(shape, axis, s)),
+  );
