@@ -23,7 +23,7 @@ export interface ModelFile {
 }
 
 /** A file's bytes in memory of their own: Node's small buffers share theirs. */
-export const bytesOf = async (file: string): Promise<Uint8Array<ArrayBuffer>> =>
+const bytesOf = async (file: string): Promise<Uint8Array<ArrayBuffer>> =>
   new Uint8Array(await readFile(file));
 
 /** Reads a part of a file, without the rest of it; undefined where there is no such file. */

@@ -1,6 +1,5 @@
 import type { Programs } from '../../core/onnx/index.ts';
 import type { JobSpecInput } from '../../core/protocol/job.ts';
-import type { Manifest } from '../../core/tensors/manifest.ts';
 import { encode } from '../../core/tensors/safetensors.ts';
 import { digestOf } from './digest.ts';
 
@@ -14,6 +13,9 @@ export interface OnnxJobOptions {
   readonly batchSize: number;
   readonly lr: number;
   readonly transferType: 'FULL' | 'DIFF';
+  /** FedProx's weight, where the program has its term. */
+  readonly mu?: number | undefined;
+  readonly device?: 'auto' | 'wasm' | 'webgpu' | undefined;
 }
 
 /** A job with the bytes of the blobs that it names. */
@@ -24,19 +26,24 @@ export interface OnnxJob {
 }
 
 /** What each example must look like, where the program fixes it; classes from the width of its output. */
-const contractOf = ({ inputs, outputs }: Manifest): JobSpecInput['data'] => {
-  const { dtype, shape } = inputs.x;
-  const example = shape.slice(1).filter((dim) => typeof dim === 'number');
-  if (example.length !== shape.length - 1) return undefined;
-  const classes = outputs?.[0]?.shape.at(-1);
-  return { x: { shape: example, dtype }, ...(typeof classes === 'number' && { y: { classes } }) };
+const contractOf = ({ evaluate, predict }: Programs): JobSpecInput['data'] => {
+  const { x, y } = evaluate.manifest.inputs;
+  const example = x.shape.slice(1).filter((dim) => typeof dim === 'number');
+  if (example.length !== x.shape.length - 1) return undefined;
+  const [, classes, ...more] = predict.manifest.outputs?.[0]?.shape ?? [];
+  const one = y?.dtype === 'I32' && y.shape.length === 1 && more.length === 0;
+  return {
+    x: { shape: example, dtype: x.dtype },
+    ...(one && typeof classes === 'number' && { y: { classes } }),
+  };
 };
 
 /** The usual job for a differentiated model: federated averaging, then every site's model on every site's data. */
 export const onnxJob = (programs: Programs, options: OnnxJobOptions): OnnxJob => {
   const { name, seed, minSites, rounds, epochs, batchSize, lr, transferType } = options;
+  const { mu, device } = options;
   const model = encode(programs.parameters);
-  const data = contractOf(programs.predict.manifest);
+  const data = contractOf(programs);
   const program = ({ model: bytes, manifest }: Programs['train']) => ({
     blob: digestOf(bytes),
     manifest,
@@ -58,7 +65,14 @@ export const onnxJob = (programs: Programs, options: OnnxJobOptions): OnnxJob =>
         {
           tasks: ['train', 'validate', 'submit_model'],
           use: 'onnx',
-          args: { epochs, batchSize, lr, transferType },
+          args: {
+            epochs,
+            batchSize,
+            lr,
+            transferType,
+            ...(mu !== undefined && { mu }),
+            ...(device && { device }),
+          },
         },
       ],
     },

@@ -7,6 +7,8 @@ import { onnxJob } from '../onnx-job.ts';
 import { bytesText } from '../output.ts';
 import { TRAINING_OPTIONS } from '../training-options.ts';
 
+const DEVICES = ['auto', 'wasm', 'webgpu'] as const;
+
 export const modelPrepare: Command = {
   name: 'model prepare',
   summary: 'Turn a forward ONNX model into programs, an initial model and a job ready to submit',
@@ -21,6 +23,12 @@ export const modelPrepare: Command = {
     epochs: { type: 'string', value: 'N', help: 'passes over its data a site makes a round (1)' },
     'batch-size': { type: 'string', value: 'N', help: 'examples a step (32)' },
     lr: { type: 'string', value: 'RATE', help: 'learning rate (0.01)' },
+    mu: { type: 'string', value: 'MU', help: "weight of FedProx's term (with --proximal)" },
+    device: {
+      type: 'string',
+      value: 'NAME',
+      help: 'auto, wasm or webgpu: where sites train (auto; see --target)',
+    },
     diff: { type: 'boolean', help: 'sites send differences instead of whole models' },
     ...TRAINING_OPTIONS,
   },
@@ -31,6 +39,16 @@ export const modelPrepare: Command = {
       options.number(name, { min, integer: true }) ?? otherwise;
     const lr = options.number('lr') ?? 0.01;
     if (lr === 0) throw new CommandError('usage', 'option --lr: expected a number > 0, got 0');
+    const mu = options.number('mu');
+    if ((mu !== undefined) !== options.flag('proximal')) {
+      throw new CommandError('usage', 'options --mu and --proximal go together');
+    }
+    const device = DEVICES.find((each) => each === (options.text('device') ?? 'auto'));
+    if (!device) {
+      const got = options.text('device');
+      const expected = DEVICES.join(', ');
+      throw new CommandError('usage', `option --device: expected one of ${expected}, got '${got}'`);
+    }
     const programs = await programsOrFail(await modelFile(file), options);
     const { spec, model } = onnxJob(programs, {
       name: options.text('name') ?? basename(file, '.onnx'),
@@ -40,6 +58,8 @@ export const modelPrepare: Command = {
       epochs: whole('epochs', 1),
       batchSize: whole('batch-size', 32),
       lr,
+      mu,
+      ...(device !== 'auto' && { device }),
       transferType: options.flag('diff') ? 'DIFF' : 'FULL',
     });
     const { train, evaluate, predict } = programs;

@@ -5,7 +5,7 @@ import * as ort from 'onnxruntime-web';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { digits } from '../../../client-kit/tests/digits.ts';
 import { xoshiro128 } from '../../../client-kit/src/seed.ts';
-import { mlp } from '../../../core/onnx/index.ts';
+import { mlp, readModel } from '../../../core/onnx/index.ts';
 import { decode } from '../../../core/tensors/safetensors.ts';
 import { runCommandLine } from '../command-line.ts';
 import { encodeNpz } from '../data/npz.ts';
@@ -87,6 +87,29 @@ test('the same seed writes the same bytes; on a terminal there is a bar', async 
   expect(Buffer.compare(readFileSync(at('trained.onnx')), once)).toBe(0);
   await train(['--seed', '6']);
   expect(Buffer.compare(readFileSync(at('trained.onnx')), once)).not.toBe(0);
+});
+
+test('adapters alone are learnt and written; the model that comes out has them merged', async () => {
+  const options = ['--lora-rank', '2', '--optimizer', 'adam', '--lr', '0.01', '--epochs', '2'];
+  const { code, stdout, stderr } = await train([
+    ...options,
+    '--weights',
+    at('lora.safetensors'),
+    '--json',
+  ]);
+  expect(code, stderr).toBe(0);
+  const { epochs } = JSON.parse(stdout) as Result;
+  expect(epochs[1]?.train['loss']).toBeLessThan(epochs[0]?.train['loss'] ?? 0);
+  const adapters = decode(new Uint8Array(readFileSync(at('lora.safetensors'))));
+  const shapes = adapters.ok ? [...adapters.value.tensors.values()].map(({ shape }) => shape) : [];
+  expect(shapes).toEqual([
+    [2, 784],
+    [32, 2],
+    [2, 32],
+    [10, 2],
+  ]);
+  const merged = readModel(new Uint8Array(readFileSync(at('trained.onnx'))));
+  expect(merged.ok && [...merged.value.initializers.keys()].length).toBe(4);
 });
 
 test.each([

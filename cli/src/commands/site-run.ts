@@ -5,7 +5,7 @@ import type { SiteEvent, TaskInfo } from '../../../client-kit/src/event.ts';
 import { FileStore } from '../../../client-kit/src/runtimes/node/file-store.ts';
 import { runSite } from '../../../client-kit/src/site.ts';
 import type { Command } from '../command.ts';
-import { readExamples } from '../data/registry.ts';
+import { readData } from '../data/registry.ts';
 import { bytesText } from '../output.ts';
 
 const taskText = ({ name, workflow, round, totalRounds, owner }: TaskInfo): string =>
@@ -80,6 +80,7 @@ export const siteRun: Command = {
     once: { type: 'boolean', help: 'end after one job' },
     threads: { type: 'string', value: 'N', help: 'threads of ONNX Runtime (1)' },
     label: { type: 'string', value: 'COLUMN', help: 'label column of a CSV' },
+    numbers: { type: 'boolean', help: 'labels are numbers to be met, not classes' },
     classes: {
       type: 'string',
       value: 'A,B,...',
@@ -92,12 +93,13 @@ export const siteRun: Command = {
     const name = options.required('name');
     const label = options.text('label');
     const classes = options.text('classes')?.split(',');
-    const loaded = await readExamples(options.required('data'), {
+    const loaded = await readData(options.required('data'), {
       ...(label !== undefined && { label }),
       ...(classes && { classes }),
+      numbers: options.flag('numbers'),
     });
-    const { x, y, format } = loaded;
-    out.progress(`${y.length} examples [${x.shape.slice(1).join(', ')}] from ${format}`);
+    const [count, ...example] = loaded.x.shape;
+    out.progress(`${count} examples [${example.join(', ')}] from ${loaded.format}`);
     if (loaded.classes)
       out.progress(`classes: ${loaded.classes.map((c, i) => `${i} ${c}`).join(', ')}`);
     const ort = await import('onnxruntime-web');
@@ -109,7 +111,7 @@ export const siteRun: Command = {
       name,
       enrolment: options.text('enrolment') ?? env['TRIBUTARY_ENROLMENT'],
       store: new FileStore(options.text('state') ?? stateFolder(env, name)),
-      data: () => ({ x, y }),
+      data: () => loaded,
       ort,
       signal,
       once: options.flag('once'),

@@ -52,9 +52,11 @@ export class Trainer {
   /** Loads the programs. Throws TaskError where this device can't run them ({@link Program.load}). */
   static async load(source: OrtSource, parts: TrainerParts, where: Where = {}): Promise<Trainer> {
     const ort = await loadOrt(source);
-    const load = ({ model, manifest }: ProgramFile) => Program.load(ort, model, manifest, where);
-    const program = await load(parts.train);
-    return new Trainer(parts.parameters, program, parts.evaluate && (await load(parts.evaluate)));
+    const { train: step, evaluate: judge, parameters } = parts;
+    const program = await Program.load(ort, step.model, step.manifest, where);
+    const same = { ...where, device: program.device };
+    const judging = judge && (await Program.load(ort, judge.model, judge.manifest, same));
+    return new Trainer(parameters, program, judging);
   }
 
   /** Where the train program runs. */
