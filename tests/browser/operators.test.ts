@@ -78,7 +78,6 @@ const SHORTCOMINGS: Readonly<Record<string, readonly [Outcome, string]>> = {
   Resize: ['refused', 'antialias'],
   ReverseSequence: ['right with the CPU', 'no kernel'],
   Sin: ['inexact', 'the GPU approximates it'],
-  Slice: ['wrong', 'negative steps'],
   SpaceToDepth: ['right with the CPU', 'no kernel'],
   Tan: ['inexact', 'the GPU approximates it'],
 };

@@ -1,3 +1,4 @@
+import { backwardSlice } from './backward-slice.ts';
 import { batchNormalization } from './batch-normalization.ts';
 import { convFewCells, convTransposeFewCells } from './conv-few-cells.ts';
 import { convTransposeOnGpu } from './conv-transpose-on-gpu.ts';
@@ -51,6 +52,7 @@ export const REWRITES: Readonly<Record<string, Partial<Readonly<Record<Target, R
   Selu: onGpu(parts.selu),
   Shrink: onGpu(parts.shrink),
   Sign: onGpu(parts.signInParts),
+  Slice: onGpu(backwardSlice),
   Softsign: onGpu(parts.softsign),
   Sub: everywhere(differenceInProduct),
   Sum: onGpu(parts.sum),
