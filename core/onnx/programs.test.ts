@@ -75,6 +75,20 @@ describe('programs', () => {
     expect(nodes.filter(({ opType }) => opType === 'ConvTranspose')).toHaveLength(1);
   });
 
+  test('may hold the frozen weights', async () => {
+    const inside = programsOf(small(), { trainable: ['fc2.*'], frozen: 'inside' });
+    const { train, predict, parameters } = inside;
+    expect([...parameters.keys()]).toEqual(['fc2.weight', 'fc2.bias']);
+    expect(train.manifest.parameters.map(({ name }) => name)).toEqual([...parameters.keys()]);
+    expect([...decodeModel(train.model).initializers.keys()]).toEqual(['fc1.weight', 'fc1.bias']);
+    const exported = forward(predict, parameters);
+    if (!exported.ok) throw new Error('refused');
+    const x = bytes([2, 1, 4, 4], 5);
+    const a = await (await open(exported.value)).run(new Map([['x', x]]));
+    const b = await (await open(small())).run(new Map([['x', x]]));
+    expect(a.get('logits')?.data).toEqual(b.get('logits')?.data);
+  });
+
   test('leave no operator in the predict program that the model does not have', () => {
     const kinds = (model: Uint8Array) =>
       decodeModel(model).nodes.map(({ opType, output }) => [opType, output.length]);
