@@ -56,90 +56,75 @@ export const recurrent =
   (n, g) => {
     const batchFirst = n.int('layout', 0) === 1;
     const swapped = (x: string, perm: readonly number[]): string =>
-      batchFirst ? g.op('Transpose', [x], { perm }) : x;
+      batchFirst && x !== '' ? g.op('Transpose', [x], { perm }) : x;
     const x = swapped(n.in(0), [1, 0, 2]);
     const [steps = 1, batch = 1, size = 1] = g.types.get(x)?.shape ?? n.malformed('no input');
     const length = n.number(steps, 'because its time steps are written out one by one');
     const hidden = n.number(n.shape(2).at(-1) ?? 1, 'because it is the number of hidden units');
+    const backwards = WAYS[n.text('direction', 'forward')] ?? n.malformed('unknown direction');
+    const of = (value: string): readonly string[] => perWay(g, value, backwards.length);
+    const [w, r, b, p] = [1, 2, 3, cell.peephole ?? -1].map((input) => of(n.in(input)));
+    const initial = cell.initial.map((input) => of(swapped(n.in(input), [1, 0, 2])));
+    const shape = [g.op('Shape', [x], { start: 1, end: 2 }), g.ints([hidden])];
+    const zeros = g.op('Expand', [g.scalar(0, x), g.op('Concat', shape, { axis: 0 })]);
     const rows = g.reshape(x, [product([length, batch]), size]);
-    const ways = { forward: [false], reverse: [true], bidirectional: [false, true] };
-    const direction = n.text('direction', 'forward') as keyof typeof ways;
-    const backwards = ways[direction] ?? n.malformed(`direction ${direction}`);
-    const of = (input: number): readonly string[] =>
-      n.has(input)
-        ? pieces(g, n.in(input), backwards.length, 0).map((own) =>
-            g.op('Squeeze', [own, g.ints([0])]),
-          )
-        : [];
-    const [w, r, b] = [of(1), of(2), of(3)];
-    const peepholes = cell.peephole === undefined ? [] : of(cell.peephole);
-    const initial = cell.initial.map((input) => initialOf(n, g, input, swapped, backwards.length));
-    const running = n.has(4) ? alive(n, g, length) : undefined;
-    const empty = g.op('Concat', [g.op('Shape', [x], { start: 1, end: 2 }), g.ints([hidden])], {
-      axis: 0,
-    });
-    const zeros = g.op('Expand', [g.scalar(0, x), empty]);
+    const runs = n.has(4) ? alive(n, g, length) : [];
     const names = n.texts('activations') ?? [];
-    const perWay = cell.activations.length;
-    const outputs: (readonly string[])[] = [];
-    const last: (readonly string[])[] = [];
-    for (const [way, reverse] of backwards.entries()) {
-      const [inputBias, recurrentBias]: readonly string[] = b[way] ? pieces(g, b[way], 2, 0) : [];
-      const own = names.slice(way * perWay, (way + 1) * perWay);
+    const ways = backwards.map((reverse, way) => {
+      const [inputBias, recurrentBias]: readonly string[] = b?.[way] ? pieces(g, b[way], 2, 0) : [];
+      const count = cell.activations.length;
       const weights: Weights = {
         hidden,
-        recurrent: r[way] ?? '',
+        recurrent: r?.[way] ?? '',
         inputBias,
         recurrentBias,
-        peephole: peepholes[way],
-        activations: own.length > 0 ? own : cell.activations,
+        peephole: p?.[way],
+        activations: names.length > 0 ? names.slice(way * count) : cell.activations,
       };
-      const bias = cell.bias(n, g, weights);
-      const all = g.op('Gemm', [rows, w[way] ?? '', ...(bias ? [bias] : [])], { transB: 1 });
+      const bias = cell.bias(n, g, weights) ?? '';
+      const all = g.op('Gemm', [rows, w?.[way] ?? '', ...(bias === '' ? [] : [bias])], {
+        transB: 1,
+      });
       const gates = pieces(g, all, length, 0);
-      const made: string[] = [];
-      let states: readonly string[] = initial.map((given) => given?.[way] ?? zeros);
+      const outputs: string[] = [];
+      let states: readonly string[] = initial.map((given) => given[way] ?? zeros);
       for (let i = 0; i < length; i++) {
         const t = reverse ? length - 1 - i : i;
-        const next = cell.step(n, g, weights, gates[t] ?? '', states);
-        const runs = running?.[t];
         const before = states;
-        states =
-          runs === undefined
-            ? next
-            : next.map((state, k) => g.op('Where', [runs, state, before[k] ?? zeros]));
-        made[t] =
-          runs === undefined ? (next[0] ?? '') : g.op('Where', [runs, next[0] ?? '', zeros]);
+        const chosen = (value: string, otherwise: string): string =>
+          runs[t] === undefined ? value : g.op('Where', [runs[t], value, otherwise]);
+        const next = cell.step(n, g, weights, gates[t] ?? '', before);
+        states = next.map((state, k) => chosen(state, before[k] ?? ''));
+        outputs[t] = chosen(next[0] ?? '', zeros);
       }
-      outputs.push(made);
-      last.push(states);
-    }
-    const joined = (list: readonly string[], axis: number): string =>
-      list.length === 1 ? (list[0] ?? '') : g.op('Concat', list, { axis });
+      return { outputs, states };
+    });
     const whole = (): string => {
-      const each = outputs.map((made) => g.reshape(joined(made, 0), [length, 1, batch, hidden]));
-      return swapped(joined(each, 1), [2, 0, 1, 3]);
+      const each = ways.map(({ outputs }) =>
+        g.reshape(joined(g, outputs, 0), [length, 1, batch, hidden]),
+      );
+      return swapped(joined(g, each, 1), [2, 0, 1, 3]);
     };
     const ends = cell.initial.map((_, k) => {
-      const each = last.map((states) => g.op('Unsqueeze', [states[k] ?? '', g.ints([0])]));
-      return swapped(joined(each, 0), [1, 0, 2]);
+      const each = ways.map(({ states }) => g.op('Unsqueeze', [states[k] ?? '', g.ints([0])]));
+      return swapped(joined(g, each, 0), [1, 0, 2]);
     });
     return [n.out(0) === '' ? '' : whole(), ...ends];
   };
 
-/** States before the first step, one for each direction. */
-const initialOf = (
-  n: NodeView,
-  g: Emitter,
-  input: number,
-  swapped: (x: string, perm: readonly number[]) => string,
-  ways: number,
-): readonly string[] | undefined =>
-  n.has(input)
-    ? pieces(g, swapped(n.in(input), [1, 0, 2]), ways, 0).map((own) =>
-        g.op('Squeeze', [own, g.ints([0])]),
-      )
-    : undefined;
+/** Whether each direction goes backwards. */
+const WAYS: Readonly<Record<string, readonly boolean[]>> = {
+  forward: [false],
+  reverse: [true],
+  bidirectional: [false, true],
+};
+
+/** What belongs to each direction of [directions, ...]; nothing where the node has no such input. */
+const perWay = (g: Emitter, x: string, ways: number): readonly string[] =>
+  x === '' ? [] : pieces(g, x, ways, 0).map((own) => g.op('Squeeze', [own, g.ints([0])]));
+
+const joined = (g: Emitter, list: readonly string[], axis: number): string =>
+  list.length === 1 ? (list[0] ?? '') : g.op('Concat', list, { axis });
 
 /** For each step, whether it lies within each sequence: [batch, 1]. */
 const alive = (n: NodeView, g: Emitter, length: number): readonly string[] => {
