@@ -67,6 +67,12 @@ const newArchive = async () => {
         now += ms;
         return archive.move(archive.take(now), (what) => what(now));
       },
+      /** The alarm, where nothing can be written. */
+      ringInVain: () =>
+        archive.move(archive.take(now), () => {
+          throw new Error('database or disk is full: SQLITE_FULL');
+        }),
+      erase: () => archive.erase(),
       begin: () => archive.begin(now),
       state: () =>
         sql
@@ -297,5 +303,18 @@ test('without a store nothing moves; a clock set back delays nothing for long', 
     expect(archive.nextDue()).toBe(yesterday + LIMITS.modelGraceMS);
     expect(state()?.[0]).toBe('both');
     await archive.erase();
+  });
+});
+
+test('a full disk as the copy is noted: it is tried again, and the job can be deleted', async () => {
+  const { use } = await newArchive();
+  const disk = new DiskBlobs(TEST_DISK);
+  await use([disk], async ({ begin, ring, ringInVain, state, erase }) => {
+    begin();
+    await ringInVain();
+    expect(state()?.[0]).toBe('owed');
+    await ring(2000);
+    expect(state()?.[0]).toBe('both');
+    await erase();
   });
 });

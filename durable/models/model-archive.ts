@@ -104,9 +104,18 @@ export class ModelArchive {
       } catch (error) {
         if (this.#closed) return;
         console.warn(`model ${row.digest} is not in ${row.store} yet`, error);
-        const pause = Math.min(PAUSE_MS * 2 ** Math.min(row.attempts, 20), LONGEST_PAUSE_MS);
-        write((now) => this.#set(row, { attempts: row.attempts + 1, due: now + pause }));
+        this.#putOff(row, write);
       }
+    }
+  }
+
+  /** A failed try, noted. Where even that can't be written, `take` has put it off already, if not for as long. */
+  #putOff(row: Row, write: Write): void {
+    const pause = Math.min(PAUSE_MS * 2 ** Math.min(row.attempts, 20), LONGEST_PAUSE_MS);
+    try {
+      write((now) => this.#set(row, { attempts: row.attempts + 1, due: now + pause }));
+    } catch (error) {
+      console.warn(`the failed copy of model ${row.digest} is not noted`, error);
     }
   }
 
