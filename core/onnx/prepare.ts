@@ -4,6 +4,7 @@ import { refuse } from './fault.ts';
 import { OPSETS } from './gradients/registry.ts';
 import { labelOf, pruned, readsOf } from './graph.ts';
 import type { Graph, ValueType } from './graph.ts';
+import { withBranchesTaken } from './import/branches.ts';
 import { withConstantWeights } from './import/constant-weights.ts';
 import { withFoldedConstants } from './import/constants.ts';
 import { withoutShared } from './import/identities.ts';
@@ -36,7 +37,11 @@ export const prepare = (model: Graph, originals?: Originals): Prepared => {
     refuse({ reason: 'unsupported_opset', opset: modelOpset, expected: `${first} to ${last}` });
   }
   if (model.outputs.length === 0) refuse({ reason: 'malformed_model', detail: 'no outputs' });
-  const folded = withoutSequences(withFoldedConstants(upgraded(model, modelOpset)));
+  const current = withBranchesTaken(
+    upgraded(model, modelOpset),
+    Math.max(PROGRAM_OPSET, modelOpset),
+  );
+  const folded = withoutSequences(withFoldedConstants(current));
   const unshared = withWeights(withoutShared(folded, originals), originals);
   const nodes = pruned(
     unshared.nodes,
