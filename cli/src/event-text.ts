@@ -1,5 +1,6 @@
 import type { EventKind } from '../../core/protocol/event.ts';
 import type { ServerEvent } from './events.ts';
+import { plainLine } from './output.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -57,7 +58,9 @@ const KINDS: Readonly<Record<EventKind, (fields: Fields) => string>> = {
 };
 
 /** A row of a job's event stream as a line for a person. */
-export const eventText = ({ event, data }: ServerEvent): string => {
+export const eventText = (event: ServerEvent): string => plainLine(textOf(event));
+
+const textOf = ({ event, data }: ServerEvent): string => {
   let fields: unknown;
   try {
     fields = JSON.parse(data);

@@ -17,11 +17,11 @@ const read = async (parts: Iterable<Uint8Array>): Promise<ServerEvent[]> => {
 
 // The examples of WHATWG HTML 9.2.6, with an id and an event name.
 const STREAM =
-  ': keep\n\nid: 7\nevent: round\ndata: first\ndata:second\n\r\ndata\n\ndata:  two spaces é\r\n\r\nid: 9\nunknown: x\n\n';
+  ': keep\n\nid: 7\nevent: round\ndata: first\ndata:second\n\r\ndata\n\ndata:  two spaces é\u2028é\r\n\r\nid: 9\nunknown: x\n\n';
 const EVENTS: ServerEvent[] = [
   { id: '7', event: 'round', data: 'first\nsecond' },
   { id: '7', event: 'message', data: '' },
-  { id: '7', event: 'message', data: ' two spaces é' },
+  { id: '7', event: 'message', data: ' two spaces é\u2028é' },
 ];
 
 test('events are read whatever the pieces they come in', async () => {

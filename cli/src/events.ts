@@ -23,7 +23,7 @@ export async function* parseEvents(stream: AsyncIterable<Uint8Array>): AsyncGene
         data = [];
         continue;
       }
-      const [, field, value = ''] = line.match(/^([^:]*):? ?(.*)$/) ?? [];
+      const [, field, value = ''] = line.match(/^([^:]*):? ?(.*)$/s) ?? [];
       if (field === 'id') id = value;
       else if (field === 'event') event = value;
       else if (field === 'data') data.push(value);

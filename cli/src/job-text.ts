@@ -1,5 +1,5 @@
 import type { JobView } from '../../core/protocol/job-status.ts';
-import { bytesText, table, timeText } from './output.ts';
+import { bytesText, plainLine, table, timeText } from './output.ts';
 
 /** One line: status, and where in its workflows the job is. */
 export const jobLine = ({
@@ -18,7 +18,7 @@ export const jobLine = ({
   if (task) parts.push(`${task.name} ${task.received}/${task.needed}`);
   for (const [name, value] of Object.entries(metrics)) parts.push(`${name} ${value.toFixed(4)}`);
   if (reason) parts.push(reason);
-  return parts.join('  ');
+  return plainLine(parts.join('  '));
 };
 
 /** A job as `job show` prints it. */

@@ -63,6 +63,13 @@ export const table = (head: readonly string[], rows: readonly (readonly string[]
   return [head, ...rows].map(line).join('\n');
 };
 
+/** Text from elsewhere on one line, its control characters escaped: a site must not speak to whoever watches a terminal. */
+export const plainLine = (text: string): string =>
+  text.replace(/\p{Cc}/gu, (c) => {
+    const escaped = JSON.stringify(c).slice(1, -1);
+    return escaped === c ? `\\u00${c.charCodeAt(0).toString(16)}` : escaped;
+  });
+
 /** A number of bytes for people, in powers of 1024. */
 export const bytesText = (bytes: number): string => {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];

@@ -46,6 +46,10 @@ const colours = ({ channels, data }: Image): number => {
   return 1;
 };
 
+/** Names in order, without hidden ones: file managers and notebooks leave things of their own in folders. */
+const visible = (names: readonly string[]): string[] =>
+  names.filter((name) => !name.startsWith('.')).sort();
+
 /**
  * Reads `folder/<class>/<image>`: PNG or JPEG, all of one size, as uint8 `[n, channels, height, width]` with one channel
  * if every image is grey, else three. Class folders named by whole numbers stand for themselves, others are numbered by
@@ -58,10 +62,9 @@ export const readImageFolder = async (
   const images: Image[] = [];
   const labels: string[] = [];
   const entries = await readdir(folder, { withFileTypes: true });
-  for (const { name } of entries
-    .filter((e) => e.isDirectory())
-    .sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    for (const file of (await readdir(join(folder, name))).sort()) {
+  const named = entries.filter((e) => e.isDirectory()).map((e) => e.name);
+  for (const name of visible(named)) {
+    for (const file of visible(await readdir(join(folder, name)))) {
       const path = join(folder, name, file);
       const bytes = await readFile(path);
       const decoder = decoderOf(bytes);

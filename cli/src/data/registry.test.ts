@@ -79,6 +79,9 @@ test.each([
   ['a,label\nx,1\n', {}, "line 2, column 'a': expected a number, got 'x'"],
   ['a,b\n1,2\n', { label: 'c' }, "label column 'c': the columns are a, b"],
   ['a,label\n1,bird\n', { classes: ['cat'] }, "expected one of cat, got 'bird'"],
+  ['a,label\n,1\n', {}, "line 2, column 'a': expected a number, got ''"],
+  ['a,label\n1,1\n\n\n\nx,1\n', {}, "line 6, column 'a': expected a number, got 'x'"],
+  [',a,label\n0,7,1\n', {}, 'line 1: column 1 has no name'],
 ])('CSV %j is refused: %s', async (text, options, message) => {
   const folder = folderOf({ 'a.csv': text });
   await expect(readExamples(folder, options)).rejects.toThrow(message);
@@ -150,6 +153,18 @@ test('image folders: whole numbers are classes, a colour image makes three plane
   await expect(readExamples(folderOf({ ...files, '8/c.png': other }))).rejects.toThrow(
     /c\.png: size: expected 2 x 1 as the images before, got 1 x 1/,
   );
+});
+
+test('image folders: what the system hides there is no image, and no class', async () => {
+  const folder = folderOf({
+    '.checkpoints/a.png': grey(1),
+    'cat/.DS_Store': 'not an image',
+    'cat/a.png': grey(9),
+    'dog/b.png': grey(8),
+  });
+  const { y, classes } = await readExamples(folder);
+  expect([...y]).toEqual([0, 1]);
+  expect(classes).toEqual(['cat', 'dog']);
 });
 
 test('nothing there, and nothing known', async () => {
