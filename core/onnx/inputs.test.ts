@@ -4,7 +4,7 @@ import { decodeModel, encodeModel } from './codec.ts';
 import { describeFault } from './fault.ts';
 import { makeNode } from './graph.ts';
 import type { Graph, Value } from './graph.ts';
-import { distance, f32, open, scalarOf } from './runtime.suite.ts';
+import { distance, f32, open, scalarOf, Trainer } from './runtime.suite.ts';
 import { bytes, chain, faultOf, labels, programsOf, small } from './small-models.suite.ts';
 
 /** x w, masked by m row by row, moved by z. */
@@ -156,4 +156,24 @@ test('two parameters with one gradient get an output each', async () => {
   ).run(new Map([...parameters, ['x', f32([1, 4], [1, 2, 3, 4])], ['y', labels(1, 4)]]));
   expect(out.get('gradient/p')).toEqual(out.get('gradient/q'));
   expect(out.get('gradient/p')?.shape).toEqual([4]);
+});
+
+test('a train program knows the weights of outputs that the loss does not judge, too', async () => {
+  const model = decodeModel(chain([['MatMul', ['x', 'w'], 'out']]));
+  const heads = encodeModel({
+    ...model,
+    nodes: [...model.nodes, makeNode('MatMul', ['x', 'v'], ['other'])],
+    outputs: [{ name: 'out' }, { name: 'other' }],
+    initializers: new Map([...model.initializers, ['v', f32([4, 2], [1, 2, 3, 4, 5, 6, 7, 8])]]),
+  });
+  const { train, evaluate, predict, parameters } = programsOf(heads);
+  expect(train.manifest.parameters.map(({ name, role, output }) => [name, role, output])).toEqual([
+    ['w', 'trainable', 'next/w'],
+    ['v', 'frozen', undefined],
+  ]);
+  expect(evaluate.manifest.parameters.map(({ name }) => name)).toEqual(['w']);
+  expect(predict.manifest.outputs?.map(({ input }) => input)).toEqual(['out', 'other']);
+  const trainer = await Trainer.start(train, parameters);
+  const { loss } = await trainer.step(f32([1, 4], [1, 2, 3, 4]), labels(1, 4), 0.1);
+  expect(Number.isFinite(loss)).toBe(true);
 });

@@ -165,7 +165,8 @@ export const trainPrograms = (
     train: assemble(lowered, graph, outputs(...next, ...state), (reads) => ({
       ...common,
       kind: 'train',
-      parameters: parameterSpecs(frame, reads, made(next, 'output')),
+      // All of them: a site gives back the tensors that its train program knows, read or not.
+      parameters: parameterSpecs(frame, new Set(graph.initializers.keys()), made(next, 'output')),
       state: updated.state.map(({ spec }) => spec),
       inputs: { ...inputs(reads), ...updated.inputs },
       ...(terms.length > 0 && { terms }),
