@@ -72,7 +72,7 @@ describe.skipIf(CHROMIUM === undefined)('one training, several runtimes', () => 
       root: join(ROOT, 'tests/browser/trainer-page'),
       configFile: false,
       logLevel: 'warn',
-      build: { outDir: dir, emptyOutDir: true },
+      build: { outDir: dir, emptyOutDir: true, target: 'esnext', chunkSizeWarningLimit: 2000 },
     } as const;
     [browser] = await Promise.all([openBrowser(SOFTWARE_GPU), build(config)]);
     server = await preview({ ...config, preview: { host: '127.0.0.1', port: 0, headers } });
@@ -84,10 +84,10 @@ describe.skipIf(CHROMIUM === undefined)('one training, several runtimes', () => 
   });
 
   /** In a page of its own: threads are chosen once. */
-  const inPage = async (wanted: Order): Promise<Outcome> => {
+  const inPage = async (wanted: Order, query = ''): Promise<Outcome> => {
     const page = await browser.context.newPage();
     try {
-      await page.goto(server.resolvedUrls?.local[0] ?? '');
+      await page.goto(`${server.resolvedUrls?.local[0]}${query}`);
       await page.waitForFunction('typeof train === "function"');
       return await page.evaluate(`train(${JSON.stringify(wanted)})`);
     } finally {
@@ -115,5 +115,14 @@ describe.skipIf(CHROMIUM === undefined)('one training, several runtimes', () => 
       expect(losses).toBeLessThan(1e-3);
       expect(parameters).toBeLessThan(2e-3);
     }
+  });
+
+  test(`ONNX Runtime's older WebGPU code is refused, and not what auto takes${whyNot()}`, async () => {
+    const short = { epochs: 1, labels: [...y.subarray(0, 32)] };
+    const wanted = (device: Order['device']) => order({ target: 'webgpu' }, { ...short, device });
+    await expect(inPage(wanted('webgpu'), '?old')).rejects.toThrow(
+      "no WebGPU here: this is ONNX Runtime's older code for it; import onnxruntime-web/webgpu",
+    );
+    expect((await inPage(wanted('auto'), '?old')).device).toBe('wasm');
   });
 });

@@ -47,7 +47,10 @@ export const carryOut = async (trainer: Trainer, order: Order): Promise<Outcome>
   const losses: number[] = [];
   await trainer.train({
     dataset: {
-      x: { data: bytesOf(images), shape: [labels.length, 1, 28, 28] },
+      x: {
+        data: bytesOf(images).subarray(0, labels.length * 784),
+        shape: [labels.length, 1, 28, 28],
+      },
       y: Int32Array.from(labels),
     },
     lr,
