@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import * as v from 'valibot';
+import { AnalyticsBatch } from '../../core/protocol/analytics.ts';
 import { LIMITS } from '../../core/protocol/limits.ts';
 import { FakeServer, problem } from '../tests/fake-server.ts';
 import { Analytics } from './analytics.ts';
@@ -63,4 +65,43 @@ test.each([0, 1])('LIMITS.metricsWaiting values wait; of %i more, the oldest go'
   await analytics.flush();
   const values = server.metrics.map(({ value }) => value);
   expect(values).toEqual(Array.from({ length: LIMITS.metricsWaiting }, (_, i) => i + more));
+});
+
+test('what can not be sent now waits, in order and under its numbers', async () => {
+  const { server, life } = start();
+  const analytics = life();
+  analytics.log('loss', 1);
+  server.trouble('POST', /metrics/, 'lose-request', 3);
+  await analytics.flush();
+  analytics.log('loss', 2);
+  await analytics.flush();
+  expect(server.metrics.map(({ seq, value }) => [seq, value])).toEqual([
+    [0, 1],
+    [1, 2],
+  ]);
+});
+
+test('one value that the server would refuse does not take its batch with it', async () => {
+  const { server, life } = start();
+  const analytics = life();
+  analytics.log('loss', NaN);
+  analytics.log('loss', -Infinity, { step: 0.5 });
+  analytics.log('losses', { a: 1, b: NaN }, { type: 'SCALARS' });
+  analytics.log('k'.repeat(LIMITS.metricKeyLength + 1), 1);
+  analytics.log('note', '\u{1f600}'.repeat(LIMITS.metricTextLength), { type: 'TEXT' });
+  analytics.log('', 1);
+  await analytics.flush();
+  const entries = server.metrics.map((entry) => structuredClone(entry));
+  expect(v.is(AnalyticsBatch, { entries })).toBe(true);
+  expect(entries.map(({ value }) => value).slice(0, 3)).toEqual(['NaN', '-Infinity', { a: 1 }]);
+  expect(entries).toHaveLength(5);
+});
+
+test('a batch is no longer than the server takes', async () => {
+  const { server, life } = start();
+  const analytics = life();
+  for (let i = 0; i < 500; i++) analytics.log('note', 'é'.repeat(LIMITS.metricTextLength));
+  await analytics.flush();
+  expect(server.metrics).toHaveLength(500);
+  expect(Math.max(...server.requests.map(({ bytes }) => bytes))).toBeLessThan(LIMITS.jsonBytes);
 });
