@@ -7,7 +7,7 @@ import type { Graph } from '../graph.ts';
  * The weight with its adapter's change inside: weight + scale * B A, each element summed in float64. The shapes are those
  * that the adapter was made with.
  */
-export const mergedWeight = (
+const mergedWeight = (
   { scale, transposed }: AdapterSpec,
   weight: Tensor,
   a: Tensor,
