@@ -1,9 +1,14 @@
 import { fitted } from '../../cli/src/data/fit.ts';
 import { parseCsv } from '../../cli/src/data/csv.ts';
 import { isNpz, parseNpz } from '../../cli/src/data/npz.ts';
-import { differentiate, describeFault, forward } from '../../client-kit/src/differentiate.ts';
+import {
+  differentiate,
+  describeFault,
+  forward,
+  looped,
+} from '../../client-kit/src/differentiate.ts';
 import type { DifferentiateOptions, Programs } from '../../client-kit/src/differentiate.ts';
-import { bestDevice, rngOf, splitOf, Trainer } from '../../client-kit/src/onnx.ts';
+import { bestDevice, rngOf, splitOf, stepsPerRun, Trainer } from '../../client-kit/src/onnx.ts';
 import type { Dataset, Device, Ort } from '../../client-kit/src/onnx.ts';
 
 /** What the form says. */
@@ -62,7 +67,12 @@ export const trainHere = async (
 ): Promise<Outcome> => {
   const seed = { seed: 0, site: '', workflow: '', round: 0, purpose: 'split' };
   const split = splitOf(dataset.x.shape[0] ?? 0, 0.1, await rngOf(seed));
-  const trainer = await Trainer.load(ort, programs, { device: choices.device });
+  const several =
+    choices.device === 'wasm' &&
+    stepsPerRun(programs.train.manifest, dataset, choices.batchSize) > 1;
+  const loop = several ? looped(programs.train) : undefined;
+  const parts = { ...programs, train: loop?.ok ? loop.value : programs.train };
+  const trainer = await Trainer.load(ort, parts, { device: choices.device });
   try {
     await trainer.train({ ...choices, dataset, examples: split.train, signal, onStep });
     const held = await trainer.evaluate(dataset, split.validation, signal);

@@ -1,5 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { describeFault, looped } from '../../../core/onnx/index.ts';
+import type { Program } from '../../../core/onnx/index.ts';
 import type { Command } from '../command.ts';
 import { CommandError } from '../exit-code.ts';
 import { modelFile, programsOrFail } from '../model-file.ts';
@@ -8,6 +10,12 @@ import { bytesText } from '../output.ts';
 import { TRAINING_OPTIONS } from '../training-options.ts';
 
 const DEVICES = ['auto', 'wasm', 'webgpu'] as const;
+
+const loopOf = (program: Program): Program => {
+  const loop = looped(program);
+  if (loop.ok) return loop.value;
+  throw new CommandError('usage', `option --loop: ${describeFault(loop.error)}`);
+};
 
 export const modelPrepare: Command = {
   name: 'model prepare',
@@ -29,6 +37,7 @@ export const modelPrepare: Command = {
       value: 'NAME',
       help: 'auto, wasm or webgpu: where sites train (auto; see --target)',
     },
+    loop: { type: 'boolean', help: 'several steps in one run: faster for small models on WASM' },
     diff: { type: 'boolean', help: 'sites send differences instead of whole models' },
     ...TRAINING_OPTIONS,
   },
@@ -49,7 +58,8 @@ export const modelPrepare: Command = {
       const expected = DEVICES.join(', ');
       throw new CommandError('usage', `option --device: expected one of ${expected}, got '${got}'`);
     }
-    const programs = await programsOrFail(await modelFile(file), options);
+    const made = await programsOrFail(await modelFile(file), options);
+    const programs = options.flag('loop') ? { ...made, train: loopOf(made.train) } : made;
     const { spec, model } = onnxJob(programs, {
       name: options.text('name') ?? basename(file, '.onnx'),
       seed: whole('seed', 0, 0),

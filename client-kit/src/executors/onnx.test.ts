@@ -3,6 +3,7 @@ import { beforeAll, expect, test } from 'vitest';
 import type { Manifest } from '../../../core/tensors/manifest.ts';
 import { encode } from '../../../core/tensors/safetensors.ts';
 import type { Tensors } from '../../../core/tensors/tensor.ts';
+import { looped } from '../../../core/onnx/index.ts';
 import { digits, programsFor } from '../../tests/digits.ts';
 import { digestOfBytes, FakeServer } from '../../tests/fake-server.ts';
 import type { FakeTask } from '../../tests/fake-server.ts';
@@ -13,6 +14,8 @@ import type { SiteOptions } from '../site.ts';
 import { MemoryStore } from '../store.ts';
 
 const programs = programsFor('mlp', 0.9);
+const loop = looped(programs.train);
+if (!loop.ok) throw new Error(JSON.stringify(loop.error));
 const MODEL = encode(programs.parameters);
 const DATA = { x: { shape: [1, 28, 28], dtype: 'U8' as const }, y: { classes: 10 } };
 const ARGS = { epochs: 1, batchSize: 32, lr: 0.05, validationFraction: 0.2 };
@@ -28,6 +31,7 @@ interface Serve {
   readonly store?: MemoryStore;
   readonly until?: (event: SiteEvent) => boolean;
   readonly train?: Uint8Array;
+  readonly loop?: boolean;
   readonly options?: Partial<SiteOptions>;
 }
 
@@ -54,7 +58,7 @@ const serve = async (server: FakeServer, serving: Serve): Promise<SiteEvent[]> =
       data: DATA,
       programs: {
         train: programOf(server, {
-          ...programs.train,
+          ...(serving.loop ? loop.value : programs.train),
           ...(serving.train && { model: serving.train }),
         }),
         evaluate: programOf(server, programs.evaluate),
@@ -193,6 +197,18 @@ test('a site killed in mid-training repeats its task bit for bit, with the optim
   await serve(reset, { tasks: tasks(), args: { ...args, optimizerState: 'reset' } });
   expect(reset.results.get('t0')?.body).toEqual(calm.results.get('t0')?.body);
   expect(reset.results.get('t1')?.body).not.toEqual(calm.results.get('t1')?.body);
+});
+
+test('a loop of steps gives the bytes that single steps give', async () => {
+  const digests: string[] = [];
+  for (const loop of [false, true]) {
+    const server = new FakeServer();
+    const args = { epochs: 2, batchSize: 32 };
+    await serve(server, { loop, args, tasks: [{ id: 't', name: 'train', model: MODEL }] });
+    expect(resultOf(server, 't').header.meta).toMatchObject({ NUM_STEPS_CURRENT_ROUND: 26 });
+    digests.push(digestAt(server, 't'));
+  }
+  expect(digests[1]).toBe(digests[0]);
 });
 
 test('DIFF is against the bytes received', async () => {
