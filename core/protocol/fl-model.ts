@@ -8,13 +8,26 @@ export type ParamsType = v.InferOutput<typeof ParamsType>;
 
 const Finite = v.pipe(v.number(), v.finite('a finite number'));
 
+const most = LIMITS.metricSize;
+const Measured = v.pipe(
+  Finite,
+  v.minValue(-most, `at least -${most}`),
+  v.maxValue(most, `at most ${most}`),
+);
+
 /**
  * One metric of a result: a plain number, or a sum over `count` examples, divided once when metrics of several
  * sites meet. A plain number counts as one example.
  */
 export const Metric = v.union([
-  Finite,
-  v.strictObject({ sum: Finite, count: v.pipe(Finite, v.minValue(0, 'a number >= 0')) }),
+  Measured,
+  v.pipe(
+    v.strictObject({ sum: Measured, count: v.pipe(Finite, v.minValue(0, 'a number >= 0')) }),
+    v.check(
+      ({ sum, count }) => count === 0 || Math.abs(sum / count) <= most,
+      `a mean of at most ${most}`,
+    ),
+  ),
 ]);
 export type Metric = v.InferOutput<typeof Metric>;
 

@@ -43,6 +43,8 @@ export const LIMITS = {
   metricsBatch: 1000,
   /** Metric key, in UTF-16 units. */
   metricKeyLength: 128,
+  /** A result's metric, its sum and its mean: those of all sites of a job together are still finite. */
+  metricSize: 1e300,
   /** Text as a metric's value, in UTF-16 units: a line of a log, not a file. */
   metricTextLength: 4096,
   /** Values that a site holds back while the server can't be reached; the oldest go first. */
