@@ -117,7 +117,7 @@ function contractErrors({ data, programs }: JobSpec): FieldError[] {
   return Object.entries(programs).flatMap(([name, { manifest }]): FieldError[] => {
     const errors: FieldError[] = [];
     const { x } = manifest.inputs;
-    const [, ...example] = x.shape;
+    const example = x.shape.slice(manifest.loop ? 2 : 1);
     const fits =
       example.length === data.x.shape.length &&
       example.every((d, i) => typeof d === 'string' || d === data.x.shape[i]);

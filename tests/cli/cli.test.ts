@@ -133,7 +133,8 @@ test('a job end to end: prepare, submit, two sites, watch, show, list, download,
     'net.onnx',
   );
   expect(inspected).toMatchObject({ trainable: true, elements: 784 * 16 + 16 + 16 * 10 + 10 });
-  const spec = await prepare('digits', '--rounds', '2', '--epochs', '2', '--min-sites', '2');
+  const args = ['--rounds', '2', '--epochs', '2', '--min-sites', '2', '--loop'];
+  const spec = await prepare('digits', ...args);
 
   const watching = background('job', 'submit', spec, '--watch', '--json');
   await submitted(watching);
