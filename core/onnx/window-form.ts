@@ -3,7 +3,7 @@ import type { Attributes } from './attribute.ts';
 import { isStatic } from './dim.ts';
 import type { NodeView } from './node-view.ts';
 import type { AttributeProto } from './proto/onnx_pb.ts';
-import { explicit, windowOf } from './window.ts';
+import { explicit, windowOf, windowOfTransposed } from './window.ts';
 import type { Window } from './window.ts';
 
 /**
@@ -14,7 +14,9 @@ import type { Window } from './window.ts';
  */
 export const plainWindow = (n: NodeView): AttributeProto[] => {
   const { domain, opType, attribute } = n.proto;
-  if (domain !== '' || !SLIDING.has(opType)) return attribute;
+  if (domain !== '') return attribute;
+  if (opType === 'ConvTranspose') return plainTransposed(n);
+  if (!SLIDING.has(opType)) return attribute;
   const kernel = opType === 'Conv' ? n.shape(1).slice(2) : (n.ints('kernel_shape') ?? []);
   if (![...kernel, ...n.shape(0).slice(2)].every(isStatic)) return attribute;
   const w = windowOf(n, kernel.map(Number));
@@ -23,15 +25,29 @@ export const plainWindow = (n: NodeView): AttributeProto[] => {
   }
   const overlooked = opType === 'LpPool' && n.int('ceil_mode', 0) === 1;
   if (!w.dropsWindow && !overlooked) return attribute;
-  if (w.output.every((size, axis) => size === fitting(w, axis, 'floor'))) {
-    return withSet(n, { ceil_mode: 0 });
-  }
-  if (!overlooked) return withPads(n, tight(w, 'ceil'));
-  const pads = tight(w, 'floor');
-  // Kernels take no padding that a kernel would fit in, be it dilated.
-  const taken = pads.every((by, i) => by < (w.kernel[i % w.kernel.length] ?? 1));
-  return taken ? withPads(n, pads, { ceil_mode: 0 }) : attribute;
+  const counts = (padsEnd: readonly number[], round: Round): boolean =>
+    w.output.every((size, axis) => size === fitting({ ...w, padsEnd }, axis, round));
+  if (counts(w.padsEnd, 'floor')) return withSet(n, { ceil_mode: 0 });
+  const shorter = endsOf(w, 'ceil');
+  if (!overlooked && counts(shorter, 'ceil')) return withPads(n, [...w.padsBegin, ...shorter]);
+  const longer = endsOf(w, 'floor');
+  // Kernels take no padding that a kernel would fit in, be it dilated; and some count the cells in it.
+  const taken = longer.every((by, axis) => by < (w.kernel[axis] ?? 1));
+  return taken && n.int('count_include_pad', 0) === 0
+    ? withPads(n, [...w.padsBegin, ...longer], { ceil_mode: 0 })
+    : attribute;
 };
+
+/** A ConvTranspose's own pads, where auto_pad or an output_shape would have them worked out. */
+const plainTransposed = (n: NodeView): AttributeProto[] => {
+  const worked = n.text('auto_pad', 'NOTSET').startsWith('SAME') || n.hasAttribute('output_shape');
+  if (!worked || ![n.shape(0), n.shape(1)].every((dims) => dims.slice(2).every(isStatic)))
+    return n.proto.attribute;
+  const { padsBegin, padsEnd } = windowOfTransposed(n);
+  return withPads(n, [...padsBegin, ...padsEnd]).filter(({ name }) => name !== 'output_shape');
+};
+
+type Round = 'floor' | 'ceil';
 
 const SLIDING = new Set(['AveragePool', 'Conv', 'LpPool', 'MaxPool']);
 
@@ -48,17 +64,15 @@ const reach = (w: Window, axis: number, count: number): number =>
   (count - 1) * (w.strides[axis] ?? 1) + ((w.kernel[axis] ?? 1) - 1) * (w.dilations[axis] ?? 1) + 1;
 
 /** How many windows lie in the input and its padding. */
-const fitting = (w: Window, axis: number, round: 'floor' | 'ceil'): number => {
+const fitting = (w: Window, axis: number, round: Round): number => {
   const room = (w.input[axis] ?? 0) + (w.padsBegin[axis] ?? 0) + (w.padsEnd[axis] ?? 0);
   return Math[round]((room - reach(w, axis, 1)) / (w.strides[axis] ?? 1)) + 1;
 };
 
-/** Pads that end where the last window does, on axes where other pads would leave room for another number of them. */
-const tight = (w: Window, round: 'floor' | 'ceil'): number[] => [
-  ...w.padsBegin,
-  ...w.output.map((size, axis) =>
+/** End pads, up to where the last window ends on axes where the given ones leave room for another number of them. */
+const endsOf = (w: Window, round: Round): number[] =>
+  w.output.map((size, axis) =>
     size === fitting(w, axis, round)
       ? (w.padsEnd[axis] ?? 0)
       : Math.max(0, reach(w, axis, size) - (w.input[axis] ?? 0) - (w.padsBegin[axis] ?? 0)),
-  ),
-];
+  );

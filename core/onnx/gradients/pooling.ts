@@ -11,6 +11,12 @@ import type { GradientView, Rule, Unless } from './rule.ts';
 const poolWindow = (n: GradientView): Window =>
   windowOf(n, n.ints('kernel_shape') ?? n.malformed('kernel_shape is missing'));
 
+/** Most such windows are written otherwise (window-form.ts), unless one axis needs what another forbids. */
+export const endsOpen: Unless = (n) =>
+  n.int('ceil_mode', 0) === 1 && windowOf(n, n.ints('kernel_shape') ?? []).dropsWindow
+    ? 'with ceil_mode, its last window would start in the padding, where runtimes disagree, and no pads say the same; pad explicitly'
+    : undefined;
+
 /** Each output's gradient goes to the first maximum of its window. How that is written depends on the target: lowering/. */
 export const maxPool: Rule = (n, g) => {
   const attributes = { ...explicit(poolWindow(n)), ceil_mode: n.int('ceil_mode', 0) };
