@@ -11,13 +11,18 @@ import { Refusal } from '../problem.ts';
 
 export type Identity = Caller | { readonly role: 'enrolment'; readonly token: string };
 
+/** A bearer token's characters (RFC 6750, section 2.1): any other token could never be sent. */
+const TOKEN = String.raw`[\w.~+/-]+=*`;
+const BEARER = new RegExp(`^Bearer +(${TOKEN}) *$`, 'i');
+export const canBeSent = (token: string): boolean => new RegExp(`^${TOKEN}$`).test(token);
+
 const refused = (detail: string): Refusal => new Refusal({ reason: 'unauthorized', detail });
 
 /** Who a request's bearer token says it is from. Only enrolment tokens take a visit to the directory. Throws a Refusal. */
 export async function authenticate(request: Request, env: Env): Promise<Identity> {
   const header = request.headers.get('authorization');
   if (header === null) throw refused('A bearer token is needed.');
-  const [, token] = /^Bearer +([\w.~+/-]+=*) *$/i.exec(header) ?? [];
+  const [, token] = BEARER.exec(header) ?? [];
   if (token === undefined) throw refused('The Authorization header holds no bearer token.');
   const site = verifySite(tokenKeys(env), token);
   if (site) return site;

@@ -2,6 +2,7 @@ import { VERSION } from '../../core/protocol/version.ts';
 import { tokenKeys } from '../../durable/directory/site-token.ts';
 import { directoryOf } from '../../durable/stubs.ts';
 import { type App, endpoint } from '../endpoint.ts';
+import { canBeSent } from '../middleware/auth.ts';
 import { Refusal } from '../problem.ts';
 
 export function healthz(app: App): void {
@@ -12,6 +13,7 @@ export function healthz(app: App): void {
     try {
       if (missing.length > 0) throw new Error(`${missing.join(', ')} not set`);
       tokenKeys(env);
+      if (!canBeSent(env.ADMIN_TOKEN)) throw new Error('ADMIN_TOKEN is no bearer token');
       await directoryOf(env).ping();
     } catch (error) {
       console.error({ message: 'not healthy', error: String(error) });
