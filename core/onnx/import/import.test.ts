@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import type { Tensor } from '../../tensors/tensor.ts';
 import { toAttributeProtos } from '../attribute.ts';
 import { decodeModel, encodeModel, readModel } from '../codec.ts';
+import { settle } from '../fault.ts';
 import { makeNode, pruned } from '../graph.ts';
 import type { Graph } from '../graph.ts';
 import { AttributeProtoSchema, ModelProtoSchema, TensorProtoSchema } from '../proto/onnx_pb.ts';
@@ -10,6 +11,7 @@ import type { ModelProto } from '../proto/onnx_pb.ts';
 import { f32, open } from '../runtime.suite.ts';
 import { withConstantWeights } from './constant-weights.ts';
 import { withFoldedConstants } from './constants.ts';
+import { withFixedInputs } from './fixed-inputs.ts';
 import { withoutShared } from './identities.ts';
 import { withoutSequences } from './sequences.ts';
 
@@ -273,4 +275,42 @@ test.each<[string, Graph]>([
 test('a sequence whose pieces are not known stays one', () => {
   const model = element(-1n, i64([], 3n), 1);
   expect(withoutSequences(model).nodes).toEqual(model.nodes);
+});
+
+test('an input held at a value is a constant; one that the model has not is refused', () => {
+  const model = graph([makeNode('Add', ['x', 'shift'], ['out'])], {
+    inputs: [
+      { name: 'x', dtype: 'F32', shape: ['n', 4] },
+      { name: 'shift', dtype: 'F32', shape: [4] },
+    ],
+  });
+  const fixed = withFixedInputs(model, new Map([['shift', ones(4)]]));
+  expect(fixed.inputs.map(({ name }) => name)).toEqual(['x']);
+  expect(fixed.constants.get('shift')).toEqual(ones(4));
+  for (const [name, value] of [
+    ['shift', ones(3)],
+    ['shift', i64([4], 1n, 1n, 1n, 1n)],
+    ['scale', ones(4)],
+  ] as const) {
+    expect(settle(() => withFixedInputs(model, new Map([[name, value]])))).toMatchObject({
+      error: { reason: 'bad_option', option: 'fixed' },
+    });
+  }
+});
+
+test('weights that constants are only arranged into are weights too', () => {
+  const model = graph(
+    [
+      makeNode('Unsqueeze', ['w', 'axis'], ['row']),
+      makeNode('Squeeze', ['row', 'axis'], ['again']),
+      makeNode('MatMul', ['x', 'again'], ['out']),
+    ],
+    {
+      constants: new Map<string, Tensor>([
+        ['w', ones(4, 3)],
+        ['axis', i64([1], 0n)],
+      ]),
+    },
+  );
+  expect([...withConstantWeights(model).initializers.keys()]).toEqual(['w']);
 });

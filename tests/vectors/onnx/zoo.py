@@ -105,6 +105,10 @@ class MobileNetV2(nn.Module):
         features.append(conv_bn(inp, last, 1, 1, 1, nn.ReLU6))
         self.features = nn.Sequential(*features)
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(last, classes))
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out")
+        nn.init.normal_(self.classifier[1].weight, 0, 0.01)
 
     def forward(self, x):
         x = F.adaptive_avg_pool2d(self.features(x), (1, 1))
@@ -300,10 +304,10 @@ SMALL = {
 
 # The published sizes, for the long suite.
 LARGE = {
-    "resnet18": (lambda: ResNet18(64, 1000), numbers(3, 64, 64), 1000, [], 0.01),
-    "mobilenetv2": (lambda: MobileNetV2(MobileNetV2.SETTING, 32, 1280, 1000), numbers(3, 64, 64), 1000, [], 0.01),
-    "efficientnet": (lambda: EfficientNet(EfficientNet.B0, 32, 1280, 1000), numbers(3, 64, 64), 1000, [], 0.01),
-    "unet": (lambda: UNet(32), numbers(1, 48, 48), 3, [48, 48], 0.05),
+    "resnet18": (lambda: ResNet18(64, 1000), numbers(3, 96, 96), 1000, [], 0.0001),
+    "mobilenetv2": (lambda: MobileNetV2(MobileNetV2.SETTING, 32, 1280, 1000), numbers(3, 96, 96), 1000, [], 0.0001),
+    "efficientnet": (lambda: EfficientNet(EfficientNet.B0, 32, 1280, 1000), numbers(3, 64, 64), 1000, [], 0.003),
+    "unet": (lambda: UNet(32), numbers(1, 32, 32), 3, [32, 32], 0.003),
     "lstm": (lambda: Recurrent(nn.LSTM, 32, 128, 2), numbers(20, 32), 5, [], 0.1),
     "gru": (lambda: Recurrent(nn.GRU, 32, 128, 2, True), numbers(20, 32), 5, [], 0.1),
     "encoder": (lambda: Encoder(128, 4, 8, 1000, 32), tokens(32, 1000), 4, [], 0.02),
