@@ -5,6 +5,7 @@ Each vector is a graph of one ONNX node, its inputs, an output gradient, and the
 PyTorch's autograd computes in float64. Attributes and shapes are drawn at random; activations also see the very points
 where they bend. Run from anywhere with Debian's python3-torch and python3-onnx; the same versions give the same file.
 """
+import base64
 import json
 import math
 import pathlib
@@ -15,7 +16,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch.nn import functional as F
 
-from make import array, base64, positive, uniform
+from make import array, positive, uniform
 
 HERE = pathlib.Path(__file__).parent
 TYPES = {torch.float32: TensorProto.FLOAT, torch.int64: TensorProto.INT64}
