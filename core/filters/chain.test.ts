@@ -1,12 +1,14 @@
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { TensorData } from '../tensors/dtype.ts';
+import { fromFloat64 } from '../tensors/elements.ts';
 import type { Tensors } from '../tensors/tensor.ts';
 import { applyChain } from './chain.ts';
-import { clip } from './clip.ts';
 import type { Filter } from './filter.ts';
-import { filterNames, findFilter } from './registry.ts';
+import { bytesOf, filtered, made, receivedOf, tensor } from './filtering.suite.ts';
+import { findFilter, filterNames } from './registry.ts';
+import { inBlocks } from './tensor-source.ts';
 
-const f32 = (...values: number[]) =>
-  ({ dtype: 'F32', shape: [values.length], data: Float32Array.from(values) }) as const;
 const context = { roles: new Map(), paramsType: 'DIFF', rng: () => 0.25 } as const;
 const noise: Filter = {
   name: 'noise',
@@ -14,16 +16,12 @@ const noise: Filter = {
   map: ({ data }, _plan, rng) => Float32Array.from(data as Float32Array, (x) => x + rng()),
 };
 const onlyA: Filter = { name: 'only-a', needs: 'ANY', keeps: (name) => name === 'a' };
-const clipTo = (norm: number): Filter => {
-  const filter = clip.make({ norm });
-  if (!filter.ok) throw new Error('clip refused its arguments');
-  return filter.value;
-};
+const clipTo = (norm: number): Filter => made('clip', { norm });
 
 test('filters work in order, each on what the one before left', () => {
   const tensors: Tensors = new Map([
-    ['a', f32(3)],
-    ['b', f32(4)],
+    ['a', tensor('F32', 3)],
+    ['b', tensor('F32', 4)],
   ]);
   const run = (...filters: Filter[]) => {
     const result = applyChain(filters, tensors, context);
@@ -45,10 +43,117 @@ test('an empty update stays empty; names of objects are names', () => {
 test('the registry says what each filter needs and where it works', () => {
   const facts = filterNames.map((name) => {
     const kind = findFilter(name);
-    return [name, kind?.needs, kind?.at, kind?.on, kind?.impliesPartial];
+    return [name, kind?.needs, kind?.on.join(), kind?.impliesPartial].join(' ');
   });
   expect(facts).toEqual([
-    ['clip', 'DIFF', ['site'], ['result'], false],
-    ['exclude-vars', 'ANY', ['site'], ['result'], true],
+    'clip DIFF result false',
+    'convert-weights ANY result false',
+    'dxo-blocker ANY data,result false',
+    'exclude-vars ANY result true',
+    'gaussian DIFF result false',
+    'model-dequantizer ANY data false',
+    'model-quantizer DIFF result false',
+    'percentile-privacy DIFF result false',
+    'statistics-privacy ANY result false',
+    'svt-privacy DIFF result false',
   ]);
+});
+
+/** Every filter that changes elements, alone and behind another that draws random numbers. */
+const CHAINS: Readonly<Record<string, readonly Filter[]>> = {
+  clip: [clipTo(0.5)],
+  gaussian: [made('gaussian', { clip: 1, sigma: 1 })],
+  percentile: [made('percentile-privacy', { percentile: 60, gamma: 0.3 })],
+  svt: [made('svt-privacy', { epsilon: 9, gamma: 1, tau: 0.5, fraction: 0.3 })],
+  convert: [made('convert-weights', { direction: 'diff_to_weights' })],
+  float16: [made('model-quantizer', { quantizationType: 'float16' })],
+  float4: [made('model-quantizer', { quantizationType: 'float4' })],
+  blockwise8: [made('model-quantizer', { quantizationType: 'blockwise8' })],
+  'noise and codes': [
+    made('gaussian', { clip: 1, sigma: 1 }),
+    made('model-quantizer', { quantizationType: 'normfloat4' }),
+  ],
+  'noise, percentile, clip': [
+    made('gaussian', { clip: 1, sigma: 1 }),
+    made('percentile-privacy', { percentile: 30, gamma: 1 }),
+    clipTo(0.7),
+  ],
+};
+
+test.each(Object.entries(CHAINS))('%s: any pieces give the same bytes', (_, filters) => {
+  const floats = fc.array(fc.double({ min: -2, max: 2, noNaN: true }), {
+    minLength: 1,
+    maxLength: 200,
+  });
+  fc.assert(
+    fc.property(floats, floats, fc.integer({ min: 1, max: 90 }), fc.nat(9), (a, b, piece, seed) => {
+      const tensors: Tensors = new Map([
+        ['a', tensor('F64', ...a)],
+        ['b', tensor('F32', ...b)],
+        ['c', tensor('BF16', ...a)],
+      ]);
+      const received = receivedOf(tensors);
+      const whole = filtered(filters, tensors, { seed, received });
+      const pieces = filtered(filters, tensors, { seed, received, piece });
+      expect(bytesOf(pieces.tensors)).toEqual(bytesOf(whole.tensors));
+      expect(pieces.meta).toEqual(whole.meta);
+    }),
+    { numRuns: 25 },
+  );
+});
+
+test('a scan sees the noise that is sent: what is read again is the same', () => {
+  const seen: number[] = [];
+  const witness: Filter<null> = {
+    name: 'witness',
+    needs: 'ANY',
+    scan: {
+      start: () => null,
+      visit: (plan, { data }) => {
+        for (const x of data) seen.push(Number(x));
+        return plan;
+      },
+    },
+  };
+  const tensors: Tensors = new Map([
+    ['a', tensor('F64', 1, 2, 3)],
+    ['b', tensor('F64', 4, 5)],
+  ]);
+  const noisy = made('gaussian', { clip: 1, sigma: 1 });
+  const { tensors: sent } = filtered([noisy, noisy, witness as Filter], tensors);
+  expect([...sent.values()].flatMap(({ data }) => [...data].map(Number))).toEqual(seen);
+  const [first, second] = [filtered([noisy], tensors), filtered([noisy, noisy], tensors)];
+  expect(bytesOf(first.tensors)).not.toEqual(bytesOf(second.tensors));
+});
+
+test('nothing is made before it is read, and never more than a piece at a time', () => {
+  let made_ = 0;
+  const counting: Filter = {
+    name: 'counting',
+    needs: 'ANY',
+    map: ({ data }) => {
+      made_ = Math.max(made_, data.length);
+      return data;
+    },
+  };
+  const big = new Map([['w', tensor('F32', ...Array.from({ length: 5000 }, (_, i) => i))]]);
+  filtered([clipTo(1), counting], big, { piece: 128 });
+  expect(made_).toBe(128);
+});
+
+test('pieces are joined to blocks, and no element is lost', () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(9)), fc.integer({ min: 1, max: 7 }), (lengths, block) => {
+      let next = 0;
+      const pieces: TensorData[] = lengths.map((length) =>
+        fromFloat64(
+          'I32',
+          Float64Array.from({ length }, () => next++),
+        ),
+      );
+      const blocks = [...inBlocks('I32', pieces, block)];
+      expect(blocks.flatMap((one) => [...one])).toEqual(Array.from({ length: next }, (_, i) => i));
+      for (const one of blocks.slice(0, -1)) expect(one.length % block).toBe(0);
+    }),
+  );
 });

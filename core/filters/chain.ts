@@ -1,65 +1,232 @@
+import type { TensorData } from '../tensors/dtype.ts';
 import type { ParamsType } from '../protocol/fl-model.ts';
+import type { TensorSpec } from '../tensors/layout.ts';
 import type { TensorRole } from '../tensors/manifest.ts';
 import { err, ok } from '../tensors/result.ts';
 import type { Result } from '../tensors/result.ts';
-import type { Tensor, Tensors } from '../tensors/tensor.ts';
-import type { Filter, FilterChunk, FilterFault, Rng } from './filter.ts';
+import type { Tensors } from '../tensors/tensor.ts';
+import { kindOf } from './data-kind.ts';
+import type { DataKind } from './data-kind.ts';
+import type {
+  Changes,
+  Declined,
+  Filter,
+  FilterChunk,
+  FilterFault,
+  Quantization,
+  Rng,
+  Subject,
+} from './filter.ts';
+import { collect, inBlocks, sourceOf } from './tensor-source.ts';
+import type { TensorSource } from './tensor-source.ts';
 
-/** What a chain knows about the update it filters. */
-export interface ChainContext {
+/** What goes through a chain. Without tensors, `tensors` has none. */
+export interface Parcel {
+  readonly kind: DataKind;
+  readonly meta: Readonly<Record<string, unknown>>;
+  readonly data?: unknown;
+  readonly tensors: TensorSource;
+  readonly quantization?: Quantization | undefined;
+}
+
+/** The model that a task brought: what a DIFF is a difference from. */
+export interface Received {
+  readonly specs: ReadonlyMap<string, TensorSpec>;
+  /** Elements [from, to) of a tensor that `specs` has. */
+  read(name: string, from: number, to: number): TensorData;
+}
+
+/** What a chain is told besides what it filters. */
+export interface ParcelContext {
   /** From the program's manifest; a tensor that isn't named is trainable, the careful assumption. */
+  readonly roles: ReadonlyMap<string, TensorRole>;
+  /**
+   * The random numbers of one stream, from its start: the n-th filter's scans have streams of their own, and so has each
+   * tensor that it maps, which may be read more than once and must come out the same. They must not be foreseeable by
+   * whoever gets the result, or noise made of them hides nothing: `chachaUniform` with a key that stays at the site.
+   */
+  readonly random: (stream: number, substream: number) => Rng;
+  readonly received?: Received | undefined;
+  /** A result unless given. Task data is whole parameters: filters that need DIFF are of results. */
+  readonly on?: 'data' | 'result';
+}
+
+/**
+ * Filters a parcel: each filter in turn, the job's first, then the site's own, which so has the last word. Tensors stream:
+ * scans are made at once, the elements of what comes out are made as they are read, a piece at a time. FLARE's
+ * filter_history is kept in the meta. A parcel that a filter declines, or of which no tensor is left, is a fault.
+ */
+export const filterParcel = (
+  filters: readonly Filter[],
+  parcel: Parcel,
+  context: ParcelContext,
+): Result<Parcel, FilterFault> => {
+  let current = parcel;
+  for (const [at, filter] of inOrder(filters).entries()) {
+    const next = apply(filter, current, context, at);
+    if (!next.ok) return err({ ...next.error, filter: filter.name });
+    current = next.value;
+  }
+  return ok(current);
+};
+
+const inOrder = (filters: readonly Filter[]): readonly Filter[] => {
+  const place = { in: 0, out: 2 };
+  const placeOf = ({ wire }: Filter): number => (wire ? place[wire] : 1);
+  return filters.toSorted((a, b) => placeOf(a) - placeOf(b));
+};
+
+const apply = (
+  filter: Filter,
+  parcel: Parcel,
+  context: ParcelContext,
+  at: number,
+): Result<Parcel, Declined> => {
+  if (filter.needs === 'DIFF' && parcel.kind === 'WEIGHTS' && context.on !== 'data') {
+    return err({ reason: 'needs-diff', detail: 'takes DIFF, got FULL' });
+  }
+  if (filter.needs === 'DIFF' && !filter.wire && parcel.quantization) {
+    return err({ reason: 'quantized', detail: `takes numbers, got ${parcel.quantization.type}` });
+  }
+  const source = kept(filter, parcel.tensors);
+  if (source.specs.length === 0 && parcel.tensors.specs.length > 0) {
+    return err({ reason: 'nothing-left', detail: 'drops every tensor' });
+  }
+  const { kind, meta, data, quantization } = parcel;
+  const subject: Subject = {
+    kind,
+    meta,
+    data,
+    quantization,
+    specs: source.specs.map((spec) => ({ ...spec, role: roleOf(context, spec) })),
+    received: context.received?.specs,
+  };
+  const unchanged: Result<Changes, Declined> = ok({});
+  const changes = filter.about?.(subject, context.random(2 * at, 1)) ?? unchanged;
+  if (!changes.ok) return changes;
+  const scanned = scan(filter, subject, source, context, context.random(2 * at, 0));
+  if (!scanned.ok) return scanned;
+  const plan = scanned.value;
+  const { quantization: now = quantization } = changes.value;
+  return ok({
+    kind: changes.value.kind ?? kind,
+    meta: {
+      ...meta,
+      ...changes.value.meta,
+      ...filter.scan?.meta?.(plan),
+      filter_history: [...historyOf(meta), filter.name],
+    },
+    data: 'data' in changes.value ? changes.value.data : data,
+    ...(now && { quantization: now }),
+    tensors: mapped(filter, plan, source, context, 2 * at + 1),
+  });
+};
+
+const historyOf = ({ filter_history: history }: Parcel['meta']): readonly unknown[] =>
+  Array.isArray(history) ? history : [];
+
+const roleOf = ({ roles }: ParcelContext, { name }: TensorSpec): TensorRole =>
+  roles.get(name) ?? 'trainable';
+
+const kept = ({ keeps }: Filter, source: TensorSource): TensorSource => {
+  if (!keeps) return source;
+  const indices = source.specs.flatMap(({ name }, index) => (keeps(name) ? [index] : []));
+  return {
+    specs: indices.map((index) => source.specs[index] as TensorSpec),
+    read: (index) => source.read(indices[index] as number),
+  };
+};
+
+/** A tensor's pieces as a filter sees them. */
+function* chunks(
+  filter: Filter,
+  plan: unknown,
+  source: TensorSource,
+  index: number,
+  context: ParcelContext,
+): Iterable<FilterChunk> {
+  const spec = source.specs[index] as TensorSpec;
+  const block = filter.block?.(spec, plan) ?? 1;
+  const role = roleOf(context, spec);
+  let offset = 0;
+  for (const data of inBlocks(spec.dtype, source.read(index), block)) {
+    const [from, to] = [offset, offset + data.length];
+    const received = (): TensorData => {
+      if (!context.received) throw new Error('no model was received');
+      return context.received.read(spec.name, from, to);
+    };
+    yield { ...spec, role, offset, data, received };
+    offset = to;
+  }
+}
+
+const scan = (
+  filter: Filter,
+  subject: Subject,
+  source: TensorSource,
+  context: ParcelContext,
+  rng: Rng,
+): Result<unknown, Declined> => {
+  const { scan: pass } = filter;
+  if (!pass) return ok(undefined);
+  let plan = pass.start(subject, rng);
+  for (;;) {
+    if (pass.visit) {
+      for (const index of source.specs.keys()) {
+        for (const chunk of chunks(filter, plan, source, index, context)) {
+          plan = pass.visit(plan, chunk, rng);
+        }
+      }
+    }
+    const declined = pass.fault?.(plan);
+    if (declined) return err(declined);
+    if (!pass.again?.(plan, rng)) return ok(plan);
+  }
+};
+
+const mapped = (
+  filter: Filter,
+  plan: unknown,
+  source: TensorSource,
+  context: ParcelContext,
+  stream: number,
+): TensorSource => {
+  if (!filter.map) return source;
+  return {
+    specs: filter.becomes
+      ? source.specs.map((spec) => filter.becomes?.(spec, plan) ?? spec)
+      : source.specs,
+    *read(index) {
+      const rng = context.random(stream, index);
+      for (const chunk of chunks(filter, plan, source, index, context)) {
+        yield filter.map?.(chunk, plan, rng) ?? chunk.data;
+      }
+    },
+  };
+};
+
+/** What a chain knows about an update that it filters in memory. */
+export interface ChainContext {
   readonly roles: ReadonlyMap<string, TensorRole>;
   readonly paramsType: ParamsType;
   readonly rng: Rng;
 }
 
 /**
- * Filters an update: each filter in turn over all tensors (the job's first, then the site's own, which so has the last
- * word). The given tensors are left as they are; unchanged ones are shared. An update that a filter declines, or of which
- * nothing is left, is a fault and must not be sent.
+ * Filters an update of which only the tensors matter, in memory. The given tensors are left as they are; unchanged ones
+ * are shared. Random numbers are drawn in the order of filters, scans first, then tensors.
  */
 export const applyChain = (
   filters: readonly Filter[],
   tensors: Tensors,
-  context: ChainContext,
+  { roles, paramsType, rng }: ChainContext,
 ): Result<Tensors, FilterFault> => {
   let current = tensors;
   for (const filter of filters) {
-    const next = applyFilter(filter, current, context);
+    const parcel = { kind: kindOf(paramsType), meta: {}, tensors: sourceOf(current) };
+    const next = filterParcel([filter], parcel, { roles, random: () => rng });
     if (!next.ok) return next;
-    current = next.value;
+    current = collect(next.value.tensors);
   }
   return ok(current);
-};
-
-const applyFilter = (
-  filter: Filter,
-  tensors: Tensors,
-  { roles, paramsType, rng }: ChainContext,
-): Result<Tensors, FilterFault> => {
-  const fault = (reason: FilterFault['reason'], detail: string) =>
-    err({ reason, filter: filter.name, detail });
-  if (filter.needs === 'DIFF' && paramsType !== 'DIFF') {
-    return fault('needs-diff', `takes DIFF, got ${paramsType}`);
-  }
-  const chunks: FilterChunk[] = [];
-  for (const [name, tensor] of tensors) {
-    if (filter.keeps && !filter.keeps(name)) continue;
-    chunks.push({ ...tensor, name, role: roles.get(name) ?? 'trainable' });
-  }
-  if (chunks.length === 0 && tensors.size > 0) return fault('nothing-left', 'drops every tensor');
-  let plan: unknown;
-  if (filter.scan) {
-    plan = filter.scan.start();
-    for (const chunk of chunks) plan = filter.scan.visit(plan, chunk);
-    const detail = filter.scan.fault?.(plan);
-    if (detail !== undefined) return fault('non-finite', detail);
-  }
-  const out: Tensors = new Map();
-  for (const chunk of chunks) {
-    const data = filter.map ? filter.map(chunk, plan, rng) : chunk.data;
-    const tensor: Tensor = { dtype: chunk.dtype, shape: chunk.shape, data };
-    out.set(chunk.name, tensor);
-  }
-  return ok(out);
 };

@@ -1,15 +1,11 @@
 import * as v from 'valibot';
-import { DTYPES } from '../tensors/dtype.ts';
 import { fromFloat64, toFloat64 } from '../tensors/elements.ts';
+import { Positive } from './args.ts';
 import { defineFilter } from './define.ts';
-import type { FilterChunk } from './filter.ts';
+import { isLearned } from './learned.ts';
+import { normScan } from './norm-scan.ts';
 
-const Args = v.strictObject({
-  norm: v.pipe(v.number(), v.finite('a finite number'), v.gtValue(0, 'a number > 0')),
-});
-
-const clipped = ({ role, dtype }: FilterChunk): boolean =>
-  role === 'trainable' && DTYPES[dtype].float;
+const Args = v.strictObject({ norm: Positive });
 
 /**
  * Scales an update so that the L2 norm over all its trainable tensors together is at most `norm`; a shorter one is left
@@ -20,18 +16,10 @@ export const clip = defineFilter(
   { name: 'clip', needs: 'DIFF', at: ['site'], on: ['result'], impliesPartial: false },
   Args,
   ({ norm }) => ({
-    scan: {
-      start: () => 0,
-      visit: (squares: number, chunk) => {
-        if (!clipped(chunk)) return squares;
-        for (const x of toFloat64(chunk.dtype, chunk.data)) squares += x * x;
-        return squares;
-      },
-      fault: (squares) => (Number.isFinite(squares) ? undefined : 'the norm is not finite'),
-    },
-    map: (chunk, squares) => {
+    scan: normScan,
+    map: (chunk, squares: number) => {
       const length = Math.sqrt(squares);
-      if (length <= norm || !clipped(chunk)) return chunk.data;
+      if (length <= norm || !isLearned(chunk)) return chunk.data;
       const values = toFloat64(chunk.dtype, chunk.data);
       for (let i = 0; i < values.length; i++) values[i] = (values[i] as number) * (norm / length);
       return fromFloat64(chunk.dtype, values);

@@ -25,6 +25,11 @@ test('names in a list are whole names, not patterns', () => {
   expect(apply(['bn.weight', '__proto__', 'f'])).toEqual(['conv.w', 'bn.bias', 'fc']);
 });
 
+test('a list may have globs', () => {
+  expect(apply(['bn.*', '__????o__'])).toEqual(['conv.w', 'fc']);
+  expect(apply(['?c', '@all'])).toEqual(['conv.w', 'bn.weight', 'bn.bias', '__proto__']);
+});
+
 test('excluding everything is declined: there would be nothing to send', () => {
   expect(apply('.')).toMatchObject({ reason: 'nothing-left', filter: 'exclude-vars' });
 });

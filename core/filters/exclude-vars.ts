@@ -1,4 +1,6 @@
 import * as v from 'valibot';
+import { matchesAny } from '../protocol/glob.ts';
+import { LIMITS } from '../protocol/limits.ts';
 import { defineFilter } from './define.ts';
 
 const compiles = (source: string): boolean => {
@@ -11,7 +13,10 @@ const compiles = (source: string): boolean => {
 
 const Args = v.strictObject({
   excludeVars: v.union([
-    v.pipe(v.array(v.string()), v.minLength(1, 'at least one name')),
+    v.pipe(
+      v.array(v.pipe(v.string(), v.maxLength(LIMITS.tensorNameLength))),
+      v.minLength(1, 'at least one name'),
+    ),
     v.pipe(
       v.string(),
       v.minLength(1, 'a regular expression'),
@@ -22,8 +27,8 @@ const Args = v.strictObject({
 });
 
 /**
- * Keeps tensors at the site: those of the given names, or those whose name a regular expression finds anywhere in.
- * FLARE's ExcludeVars(exclude_vars).
+ * Keeps tensors at the site: a list has names, or globs where there is a `*` or `?` in them; a string is a regular
+ * expression, found anywhere in the name. FLARE's ExcludeVars(exclude_vars), whose lists have no globs.
  */
 export const excludeVars = defineFilter(
   { name: 'exclude-vars', needs: 'ANY', at: ['site'], on: ['result'], impliesPartial: true },
@@ -34,6 +39,7 @@ export const excludeVars = defineFilter(
       return { keeps: (tensor: string) => !pattern.test(tensor) };
     }
     const names = new Set(excluded);
-    return { keeps: (tensor: string) => !names.has(tensor) };
+    const globs = excluded.filter((name) => /[*?]/.test(name));
+    return { keeps: (tensor: string) => !names.has(tensor) && !matchesAny(globs, tensor) };
   },
 );
