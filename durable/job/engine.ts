@@ -201,6 +201,13 @@ export class Engine {
     else this.lifecycle.finish('FINISHED:EXECUTION_EXCEPTION', reason, now);
   }
 
+  /** A person has the suspended job go on. */
+  resume(now: number): void {
+    this.board.reopen(now);
+    if (this.board.isDeserted()) this.#conductor.restart(now);
+    this.lifecycle.become('RUNNING', now);
+  }
+
   /** Folds one slice of the oldest task that is folding, unless the job waits for `resume`. */
   foldSlice(now: number): void {
     if (this.record.read().cause === 'shortfall') return;

@@ -236,15 +236,11 @@ export class Job {
   async resume(caller: Caller): Promise<Result<JobView, Fault>> {
     const refusal = await this.#gate.refusal(caller);
     if (refusal) return err(refusal);
-    const { record, lifecycle, board } = this.#engine;
-    const { status } = record.read();
+    const { status } = this.#engine.record.read();
     if (status !== 'SUSPENDED')
       return err({ reason: 'conflict', detail: `The job is ${status}, not SUSPENDED.` });
     return this.#guarded(
-      ({ now }) => {
-        board.reopen(now);
-        lifecycle.become('RUNNING', now);
-      },
+      ({ now }) => this.#engine.resume(now),
       () => ok(jobView(this.#engine)),
     );
   }

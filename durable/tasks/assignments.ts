@@ -149,6 +149,14 @@ export class Assignments {
     });
   }
 
+  /** True if nobody is asked. */
+  isEmpty(task: number): boolean {
+    return (
+      this.#sql.exec('SELECT 1 FROM assignments WHERE task = ? LIMIT 1', task).toArray().length ===
+      0
+    );
+  }
+
   /** Number of sites in each state. */
   counts(task: number): Record<AssignmentState, number> {
     const counts = { waiting: 0, working: 0, lost: 0, replied: 0, gone: 0 };

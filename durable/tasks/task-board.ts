@@ -254,6 +254,12 @@ export class TaskBoard {
     }
   }
 
+  /** True if an open task was for sites of which none is left to ask, and none has answered. */
+  isDeserted(): boolean {
+    const { rows, assignments } = this.#parts;
+    return rows.in('open').some(({ n, anyone }) => anyone === 0 && assignments.isEmpty(n));
+  }
+
   /** The object has woken: it may have been away for a while, or only asleep. So all get their time again, once. */
   spare(now: number): void {
     this.#parts.assignments.spare(now);

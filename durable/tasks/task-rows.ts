@@ -4,7 +4,7 @@ import type { TaskRequest } from '../../core/workflows/ops.ts';
 
 /**
  * `open`: takes replies. `folding`: its replies are frozen and being folded. `closed`: it has an outcome. `cancelled`: the
- * job ended first.
+ * job ended first, or its round begins anew.
  */
 export type TaskState = 'open' | 'folding' | 'closed' | 'cancelled';
 

@@ -80,6 +80,17 @@ export class Conductor {
     }
   }
 
+  /**
+   * Begins the current round anew, from the state before it: what it had asked of sites is cancelled. For a round whose task
+   * nobody is left to do, which would otherwise wait for ever: who has joined since is in the next sample.
+   */
+  restart(now: number): void {
+    const { record, journal, board } = this.#parts;
+    board.cancel('no site is left to ask: the round begins anew', now);
+    journal.clear();
+    record.set({ parked: null });
+  }
+
   #run(turn: Turn): void {
     for (let passed = 0; passed < LIMITS.roundsPerTurn; passed++) {
       const halt = this.#round(turn);
