@@ -110,3 +110,21 @@ test('without the model it was made from, or where that is gone, it comes to not
   refuse(gone, 422, 'MIXED_PARAMS_TYPE');
   expect(await gone.deliver()).toMatchObject({ returnCode: 'EXECUTION_RESULT_ERROR' });
 });
+
+test('a result that is delivered while it is looked for does not wait any more', async () => {
+  const { store, outbox, put, deliver } = start();
+  await put(FULL);
+  let read = (): void => undefined;
+  const slowly = new Promise<void>((resolve) => (read = resolve));
+  const blobOf = store.read.bind(store);
+  store.read = async (key) => {
+    const blob = await blobOf(key);
+    await slowly;
+    return blob;
+  };
+  const looked = outbox.state('j', 't');
+  store.read = blobOf;
+  await deliver();
+  read();
+  expect(await looked).toBe('answered');
+});

@@ -94,8 +94,10 @@ export class Outbox {
   async state(job: string, task: string): Promise<'none' | 'waiting' | 'answered'> {
     const key = keyOf(job, task);
     if (this.#deliveries.has(key)) return 'waiting';
+    const there = (await this.#store.read(key)) !== undefined;
+    // Asked after the read: an earlier life's result may have been delivered meanwhile.
     if (this.#answered.has(key)) return 'answered';
-    return (await this.#store.read(key)) ? 'waiting' : 'none';
+    return there ? 'waiting' : 'none';
   }
 
   /** Results that wait, oldest life first: what a restart finds. */
