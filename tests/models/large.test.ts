@@ -72,6 +72,24 @@ describe.skipIf(old === undefined)(
   },
 );
 
+const NEWEST = [18, 20, 22, 24];
+const converter = pythonWith('onnx; assert onnx.defs.onnx_opset_version() >= 24');
+
+describe.skipIf(converter === undefined)(
+  `opsets that no exporter writes yet${whyNot(converter, 'onnx of opset 24')}`,
+  () => {
+    test.each(NEWEST)('opset %i', { timeout: 300_000 }, async (opset) => {
+      const out = join(folder, `newest-${opset}`);
+      run(converter ?? '', [resolve(SCRIPT, '../convert.py'), String(opset), out], folder);
+      for (const name of SMALL) {
+        const training = trainingOf(name);
+        const model = modelOf(name, 'old', pathToFileURL(`${out}/`));
+        await expectCurve(programsOf(model, training), training);
+      }
+    });
+  },
+);
+
 describe.skipIf(old === undefined)(
   `default exports are taken apart again${whyNot(old, 'torch and onnx')}`,
   () => {
