@@ -2,6 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+const TRIES = 20;
+const TRY_MS = 25;
+
 /** A process, told from a later one with the same number by when it started. */
 interface Owner {
   readonly pid: number;
@@ -40,7 +43,7 @@ function read(file: string): Owner | null {
 export function lock(dir: string): () => void {
   const file = join(dir, 'server.lock');
   const me: Owner = { pid: process.pid, started: startOf(process.pid) ?? '' };
-  for (let tries = 0; tries < 10; tries++) {
+  for (let tries = 0; tries < TRIES; tries++) {
     try {
       writeFileSync(file, JSON.stringify(me), { flag: 'wx' });
       return () => {
@@ -52,6 +55,11 @@ export function lock(dir: string): () => void {
     const owner = read(file);
     if (owner && isAlive(owner)) {
       throw new Error(`${dir} is in use by another server (process ${owner.pid})`);
+    }
+    // Made a moment ago and not yet written, or cut short by a crash: which one, the next tries tell.
+    if (!owner && tries < TRIES / 2) {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, TRY_MS);
+      continue;
     }
     // Only one of several that find a dead lock gets to move it away; a lock taken meanwhile is put back.
     const aside = `${file}.${process.pid}`;
