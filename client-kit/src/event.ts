@@ -1,7 +1,7 @@
 import type { ReturnCode } from '../../core/protocol/return-code.ts';
 import type { Task } from '../../core/protocol/task.ts';
 import type { Retry } from './connection.ts';
-import type { Progress } from './executor.ts';
+import type { Progress } from './assignment.ts';
 import type { ProblemDetails } from './problem-error.ts';
 import type { Acknowledgement } from './upload.ts';
 

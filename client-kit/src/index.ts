@@ -22,7 +22,7 @@ export {
 } from './client-api.ts';
 export type { Dataset } from './dataset.ts';
 export type { OnEvent, SiteEvent, TaskInfo } from './event.ts';
-export type { Assignment, Execution, Executor, ExecutorKind, Resources } from './executor.ts';
+export type { Assignment, Execution, TaskExecutor, ExecutorKind, Resources } from './assignment.ts';
 export type { App, AppTask } from './executors/app.ts';
 export type { FLModel } from './fl-model.ts';
 export { ProblemError } from './problem-error.ts';

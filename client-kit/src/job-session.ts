@@ -4,7 +4,7 @@ import { Analytics } from './analytics.ts';
 import { pause } from './backoff.ts';
 import { BlobCache, MODELS, PROGRAMS } from './download.ts';
 import { infoOf } from './event.ts';
-import type { Log } from './executor.ts';
+import type { Log } from './assignment.ts';
 import { encodeFailure } from './fl-model.ts';
 import { holdLease, TaskClosed } from './lease.ts';
 import type { Letter } from './outbox.ts';

@@ -3,7 +3,7 @@ import type { Filter } from '../../core/filters/filter.ts';
 import type { Connection } from './connection.ts';
 import type { Dataset } from './dataset.ts';
 import type { OnEvent, TaskInfo } from './event.ts';
-import type { ExecutorKind } from './executor.ts';
+import type { ExecutorKind } from './assignment.ts';
 import type { Outbox } from './outbox.ts';
 import type { Polls } from './polls.ts';
 import type { Store } from './store.ts';

@@ -2,7 +2,7 @@ import type { JobView } from '../../core/protocol/job-status.ts';
 import { Connection } from './connection.ts';
 import type { Fetch } from './connection.ts';
 import type { OnEvent } from './event.ts';
-import type { ExecutorKind } from './executor.ts';
+import type { ExecutorKind } from './assignment.ts';
 import { kitExecutors } from './executors/registry.ts';
 import type { ExecutorParts } from './executors/registry.ts';
 import { identify } from './identity.ts';

@@ -12,7 +12,7 @@ import type { Tensors } from '../../core/tensors/tensor.ts';
 import type { Dataset } from './dataset.ts';
 import type { BlobCache } from './download.ts';
 import { infoOf } from './event.ts';
-import type { Assignment, Execution, Executor, ExecutorKind, Log, Progress } from './executor.ts';
+import type { Assignment, Execution, TaskExecutor, ExecutorKind, Log, Progress } from './assignment.ts';
 import { encodeResult } from './fl-model.ts';
 import type { EncodedResult, FLModel } from './fl-model.ts';
 import type { Letter } from './outbox.ts';
@@ -48,7 +48,7 @@ export class TaskRunner {
   readonly #site: SiteContext;
   readonly #job: JobState;
   /** Made at their first task; by their place in the spec. */
-  readonly #executors = new Map<number, Executor>();
+  readonly #executors = new Map<number, TaskExecutor>();
   #data: Promise<Dataset> | undefined;
 
   constructor(site: SiteContext, job: JobState) {
@@ -84,7 +84,7 @@ export class TaskRunner {
   }
 
   /** FLARE: the first executor whose patterns match; none is TASK_UNKNOWN. */
-  #executorFor(taskName: string): { kind: ExecutorKind; executor: Executor } {
+  #executorFor(taskName: string): { kind: ExecutorKind; executor: TaskExecutor } {
     const { executors } = this.#job.spec;
     const index = executors.findIndex((one) => this.#isFor(one, taskName));
     const chosen = executors[index];

@@ -1,18 +1,8 @@
+import type { DataKind } from '../protocol/data-kind.ts';
 import type { ParamsType } from '../protocol/fl-model.ts';
 
-/** What an answer or a task's data is: FLARE's DataKind. */
-export const DATA_KINDS = [
-  'FL_MODEL',
-  'WEIGHTS',
-  'WEIGHT_DIFF',
-  'METRICS',
-  'ANALYTIC',
-  'COLLECTION',
-  'STATISTICS',
-  'PSI',
-  'APP_DEFINED',
-] as const;
-export type DataKind = (typeof DATA_KINDS)[number];
+export { DATA_KINDS } from '../protocol/data-kind.ts';
+export type { DataKind } from '../protocol/data-kind.ts';
 
 export const kindOf = (paramsType: ParamsType): DataKind =>
   paramsType === 'FULL' ? 'WEIGHTS' : 'WEIGHT_DIFF';

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { DATA_KINDS } from './data-kind.ts';
 import { LIMITS } from './limits.ts';
 import { RETURN_CODES } from './return-code.ts';
 
@@ -47,6 +48,8 @@ const TensorSets = v.record(
  * What a result says besides its tensors: FLARE's FLModel without `params`. It is the JSON string under
  * `__metadata__.fl_model` of a safetensors result, or the whole body of an application/json one.
  * `meta.NUM_STEPS_CURRENT_ROUND` is the number of optimizer steps taken: the aggregation weight.
+ * An Executor's Shareable says more: the kind of its DXO where tensors and metrics don't tell it, with `data` that is
+ * neither (STATISTICS, PSI, ...); its headers, the task's cookies among them; and the site's public FLContext props.
  */
 export const FLModelHeader = v.object({
   params_type: v.optional(ParamsType),
@@ -56,6 +59,10 @@ export const FLModelHeader = v.object({
   sets: v.optional(TensorSets),
   current_round: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0, 'an integer >= 0'))),
   total_rounds: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0, 'an integer >= 0'))),
+  data_kind: v.optional(v.picklist(DATA_KINDS)),
+  data: v.optional(v.unknown()),
+  headers: v.optional(v.record(v.string(), v.unknown())),
+  peer_props: v.optional(v.record(v.string(), v.unknown())),
 });
 export type FLModelHeader = v.InferOutput<typeof FLModelHeader>;
 

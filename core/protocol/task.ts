@@ -17,6 +17,10 @@ export const Task = v.object({
   paramsType: v.picklist(['FULL', 'DIFF', 'ANY']),
   /** train `{}`; submit_model `{name}`; validate `{owner}`. */
   data: v.record(v.string(), v.unknown()),
+  /** Headers of the Shareable that an Executor gets, cookies among them (`__cookie_jar__`): they come back with the result. */
+  headers: v.optional(v.record(v.string(), v.unknown())),
+  /** The server's public FLContext props: the site's peer context. */
+  peerProps: v.optional(v.record(v.string(), v.unknown())),
   /** Milliseconds since 1970. */
   deadline: v.nullable(v.number()),
   lease: v.object({ seconds: v.number(), url: v.string() }),

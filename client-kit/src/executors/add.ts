@@ -3,7 +3,7 @@ import type { AddArgs } from '../../../core/protocol/executors.ts';
 import { fromFloat64, toFloat64 } from '../../../core/tensors/elements.ts';
 import { decode, encodeParts } from '../../../core/tensors/safetensors.ts';
 import type { Tensors } from '../../../core/tensors/tensor.ts';
-import type { Assignment, Execution, ExecutorKind, Resources } from '../executor.ts';
+import type { Assignment, Execution, ExecutorKind, Resources } from '../assignment.ts';
 import { TaskError } from '../task-error.ts';
 
 const OWN = 'own/last';

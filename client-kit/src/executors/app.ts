@@ -1,7 +1,7 @@
 import { APP_DEFAULTS } from '../../../core/protocol/executors.ts';
 import type { AppArgs } from '../../../core/protocol/executors.ts';
 import type { Tensors } from '../../../core/tensors/tensor.ts';
-import type { Assignment, ExecutorKind, Resources } from '../executor.ts';
+import type { Assignment, ExecutorKind, Resources } from '../assignment.ts';
 import type { FLModel } from '../fl-model.ts';
 import { orAborted } from '../turnstile.ts';
 

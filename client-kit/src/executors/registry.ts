@@ -1,4 +1,4 @@
-import type { ExecutorKind } from '../executor.ts';
+import type { ExecutorKind } from '../assignment.ts';
 import { add } from './add.ts';
 import { app } from './app.ts';
 import type { App } from './app.ts';

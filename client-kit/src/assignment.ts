@@ -57,8 +57,8 @@ export interface Resources {
   readonly blob: (digest: string, signal?: AbortSignal) => Promise<Uint8Array<ArrayBuffer>>;
 }
 
-/** FLARE's Executor: does a task. Throws TaskError to answer with its code; anything else is EXECUTION_EXCEPTION. */
-export interface Executor {
+/** FLARE's TaskExecutor: does a task. Throws TaskError to answer with its code; anything else is EXECUTION_EXCEPTION. */
+export interface TaskExecutor {
   execute(assignment: Assignment): Promise<Execution>;
   /** Frees what it holds: the job is over. */
   dispose?(): Promise<void> | void;
@@ -68,5 +68,5 @@ export interface Executor {
 export interface ExecutorKind {
   /** One at a time on this site, whatever the number of jobs: it uses the whole machine. */
   readonly exclusive: boolean;
-  make(args: Readonly<Record<string, unknown>>, resources: Resources): Executor;
+  make(args: Readonly<Record<string, unknown>>, resources: Resources): TaskExecutor;
 }
