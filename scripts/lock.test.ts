@@ -25,7 +25,9 @@ test('a folder is one living process’s; a dead one’s lock is taken over', ()
 
 test('a lock that a crash cut short is taken over', () => {
   writeFileSync(file, '');
-  lock(dir)();
+  const unlock = lock(dir);
+  expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ pid: process.pid });
+  unlock();
 });
 
 test('a lock that another has made and not yet written is its lock', async () => {
