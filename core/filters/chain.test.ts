@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { TensorData } from '../tensors/dtype.ts';
 import { fromFloat64 } from '../tensors/elements.ts';
 import type { Tensors } from '../tensors/tensor.ts';
-import { applyChain } from './chain.ts';
+import { applyChain, onion } from './chain.ts';
 import type { Filter } from './filter.ts';
 import { bytesOf, filtered, made, receivedOf, tensor } from './filtering.suite.ts';
 import { findFilter, filterNames } from './registry.ts';
@@ -33,6 +33,26 @@ test('filters work in order, each on what the one before left', () => {
   expect(run(onlyA, clipTo(1))).toEqual({ a: [1] });
   expect(run(clipTo(2.5), onlyA)).toEqual({ a: [1.5] });
   expect(run(clipTo(2.5), noise)).toEqual({ a: [1.75], b: [2.25] });
+});
+
+test('the own filters of a party wrap those of the job', () => {
+  expect(onion('out', ['a', 'b'], ['mine'])).toEqual(['a', 'b', 'mine']);
+  expect(onion('in', ['a', 'b'], ['mine'])).toEqual(['mine', 'a', 'b']);
+});
+
+test('without secret random numbers and metadata, filters that need them are declined', () => {
+  const update: Tensors = new Map([['w', tensor('F32', 1)]]);
+  for (const filter of [
+    made('gaussian', { clip: 1, sigma: 1 }),
+    made('svt-privacy'),
+    made('statistics-privacy'),
+    made('model-quantizer'),
+    made('model-dequantizer'),
+  ]) {
+    expect(applyChain([clipTo(1), filter], update, context)).toMatchObject({
+      error: { reason: 'unsupported', filter: filter.name },
+    });
+  }
 });
 
 test('an empty update stays empty; names of objects are names', () => {

@@ -52,7 +52,17 @@ export interface ParcelContext {
 }
 
 /**
- * Filters a parcel: each filter in turn, the job's first, then the site's own, which so has the last word. Tensors stream:
+ * The order of filters at a party: its own wrap the job's. What comes in meets them first, what goes out last, so that no
+ * job sees or sends what they would not let pass.
+ */
+export const onion = <T>(
+  direction: 'in' | 'out',
+  ofJob: readonly T[],
+  own: readonly T[],
+): readonly T[] => (direction === 'in' ? [...own, ...ofJob] : [...ofJob, ...own]);
+
+/**
+ * Filters a parcel: each filter in turn, in the order given (see `onion`). Tensors stream:
  * scans are made at once, the elements of what comes out are made as they are read, a piece at a time. FLARE's
  * filter_history is kept in the meta. A parcel that a filter declines, or of which no tensor is left, is a fault.
  */
@@ -213,7 +223,8 @@ export interface ChainContext {
 }
 
 /**
- * Filters an update of which only the tensors matter, in memory. The given tensors are left as they are; unchanged ones
+ * Filters an update of which only the tensors matter, in memory. Filters whose random numbers must be secret, and those
+ * that code tensors, are declined: they need `filterParcel`. The given tensors are left as they are; unchanged ones
  * are shared. Random numbers are drawn in the order of filters, scans first, then tensors.
  */
 export const applyChain = (
@@ -221,6 +232,11 @@ export const applyChain = (
   tensors: Tensors,
   { roles, paramsType, rng }: ChainContext,
 ): Result<Tensors, FilterFault> => {
+  const odd = filters.find(({ secret, wire }) => secret ?? wire);
+  if (odd) {
+    const detail = 'takes more than tensors: secret random numbers, or metadata';
+    return err({ reason: 'unsupported', filter: odd.name, detail });
+  }
   let current = tensors;
   for (const filter of filters) {
     const parcel = { kind: kindOf(paramsType), meta: {}, tensors: sourceOf(current) };

@@ -55,7 +55,8 @@ export interface FilterFault {
     | 'unprotected'
     | 'no-reference'
     | 'malformed'
-    | 'no-end';
+    | 'no-end'
+    | 'unsupported';
   readonly filter: string;
   readonly detail: string;
 }
@@ -86,6 +87,8 @@ export interface Filter<Plan = unknown> {
    * them. So nobody's noise meets codes.
    */
   readonly wire?: 'in' | 'out';
+  /** Its random numbers protect something: whoever gets the result must not be able to compute them. */
+  readonly secret?: true;
   /** False drops the tensor, before the scan. */
   readonly keeps?: (tensor: string) => boolean;
   /** The subject's changes, or why it may not go; before any element is read. */

@@ -42,8 +42,9 @@ const Args = v.pipe(
 /**
  * Makes each update (epsilon, delta)-differentially private by itself, before it leaves: clips its L2 norm to `clip`, then
  * adds Gaussian noise to every trainable element, of the standard deviation that the analytic Gaussian mechanism asks
- * (Balle and Wang 2018). This is per update: over rounds, losses add up. Sums are float64, rounded once. The
- * meta's `gaussian_privacy_budget` says what was spent.
+ * (Balle and Wang 2018). The guarantee is for one update, its tensors only: over rounds it adds up, and metrics are not
+ * in it. It is of real numbers; what float64 leaks of them (Mironov 2012) is not covered. The meta's
+ * `gaussian_privacy_budget` says what was spent.
  */
 export const gaussian = defineFilter(
   { name: 'gaussian', needs: 'DIFF', at: ['site'], on: ['result'], impliesPartial: false },
@@ -55,6 +56,7 @@ export const gaussian = defineFilter(
         ? gaussianSigma({ epsilon, delta }, sensitivity)
         : (given as number);
     return {
+      secret: true,
       about: (subject) => refuseOthers(subject, others),
       scan: {
         ...normScan,

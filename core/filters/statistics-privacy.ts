@@ -37,6 +37,7 @@ export const statisticsPrivacy = defineFilter(
       histogramBins(args.maxBinsPercent),
     ];
     return {
+      secret: true,
       about: ({ kind, data }, rng) => {
         if (kind !== 'STATISTICS') return ok({});
         const statistics = v.safeParse(Statistics, data);

@@ -59,6 +59,7 @@ export const svtPrivacy = defineFilter(
   { name: 'svt-privacy', needs: 'DIFF', at: ['site'], on: ['result'], impliesPartial: false },
   Args,
   ({ fraction, tau, replace, others, ...budget }) => ({
+    secret: true,
     about: (subject) => refuseOthers(subject, others),
     scan: {
       start: (subject, rng) =>
