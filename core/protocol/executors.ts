@@ -74,9 +74,36 @@ export const AppArgs = v.looseObject({
 });
 export type AppArgs = v.InferOutput<typeof AppArgs>;
 
+export const TASK_EXCHANGER_DEFAULTS = {
+  pipe: 'agent',
+  heartbeatTimeout: 60,
+  peerReadTimeout: 300,
+  config: {},
+} as const;
+
+/**
+ * `task-exchanger`: FLARE's TaskExchanger: an agent outside the site does the tasks. `pipe` names one of the site's own
+ * pipes, whose address the site alone knows. Seconds: `heartbeatTimeout` without word from an agent that has the task
+ * fails it, as does `peerReadTimeout` without any agent; `taskWaitTime` is the most that a task may take. `config` is
+ * handed to the agent.
+ */
+export const TaskExchangerArgs = v.strictObject({
+  pipe: v.optional(
+    v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'a name of [a-z0-9._-]')),
+    TASK_EXCHANGER_DEFAULTS.pipe,
+  ),
+  heartbeatTimeout: v.optional(Positive, TASK_EXCHANGER_DEFAULTS.heartbeatTimeout),
+  peerReadTimeout: v.optional(Positive, TASK_EXCHANGER_DEFAULTS.peerReadTimeout),
+  taskWaitTime: v.optional(Positive),
+  transferType: v.optional(ParamsType),
+  config: v.optional(v.record(v.string(), v.unknown()), TASK_EXCHANGER_DEFAULTS.config),
+});
+export type TaskExchangerArgs = v.InferOutput<typeof TaskExchangerArgs>;
+
 /** Executors that the kit ships, with the schema of their args: one line each. */
 export const EXECUTORS: { readonly [name: string]: v.GenericSchema<unknown, unknown> } = {
   onnx: OnnxArgs,
   add: AddArgs,
   app: AppArgs,
+  'task-exchanger': TaskExchangerArgs,
 };
