@@ -130,7 +130,16 @@ export const follow = async (
   return { losses, weights: new Map(weights) };
 };
 
-/** Every loss within 1e-3 of PyTorch's, the last weights and running statistics too, all under PyTorch's names. */
+const normOf = (data: Iterable<number | bigint>): number => {
+  let sum = 0;
+  for (const value of data) sum += Number(value) ** 2;
+  return Math.sqrt(sum);
+};
+
+/**
+ * Every loss within 1e-3 of PyTorch's (of a model that rounding alone moves by more than a third of that: three times as
+ * much), the last weights and running statistics too, all under PyTorch's names.
+ */
 export const expectCurve = async (programs: Programs, training: Training): Promise<void> => {
   const { losses, weights } = await follow(programs, training);
   const tolerance = Math.max(1e-3, 3 * training.rounding);
@@ -144,8 +153,10 @@ export const expectCurve = async (programs: Programs, training: Training): Promi
   for (const [name, { shape, norm, first }] of Object.entries(training.weights)) {
     const weight = weights.get(name);
     expect(weight?.shape, name).toEqual(shape);
-    const length = Math.hypot(...Array.from(weight?.data ?? [], Number));
-    expect(Math.abs(length - norm), `norm of ${name}`).toBeLessThanOrEqual(2e-3 * norm + 1e-3);
+    const length = normOf(weight?.data ?? []);
+    expect(Math.abs(length - norm), `norm of ${name}`).toBeLessThanOrEqual(
+      2 * tolerance * norm + tolerance,
+    );
     first.forEach((value, i) =>
       expect(Number(weight?.data[i]), `${name}[${i}]`).toBeCloseTo(value, 2),
     );
