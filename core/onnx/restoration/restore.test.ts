@@ -73,9 +73,7 @@ const merged = (name = (i: number) => `Gemm_${i}`): Graph => {
       named(makeNode('Gemm', ['h', 'b.weight', 'a.bias'], ['out'], { transB: 1 }), name(1)),
     ],
     {
-      initializers: new Map([
-        ...Object.entries({ 'a.weight': w1, 'b.weight': w2, 'a.bias': zeros(4) }),
-      ]),
+      initializers: new Map(Object.entries({ 'a.weight': w1, 'b.weight': w2, 'a.bias': zeros(4) })),
     },
   );
 };
