@@ -2,12 +2,13 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { TensorData } from '../tensors/dtype.ts';
 import { fromFloat64 } from '../tensors/elements.ts';
+import { encode } from '../tensors/safetensors.ts';
 import type { Tensors } from '../tensors/tensor.ts';
 import { applyChain, onion } from './chain.ts';
 import type { Filter } from './filter.ts';
-import { bytesOf, filtered, made, receivedOf, tensor } from './filtering.suite.ts';
+import { attempt, bytesOf, filtered, made, receivedOf, tensor } from './filtering.suite.ts';
 import { findFilter, filterNames } from './registry.ts';
-import { inBlocks } from './tensor-source.ts';
+import { encodedPieces, inBlocks } from './tensor-source.ts';
 
 const context = { roles: new Map(), paramsType: 'DIFF', rng: () => 0.25 } as const;
 const noise: Filter = {
@@ -120,6 +121,27 @@ test.each(Object.entries(CHAINS))('%s: any pieces give the same bytes', (_, filt
     }),
     { numRuns: 25 },
   );
+});
+
+test('a file is written piece by piece, in data order, the same as from memory', () => {
+  const chain = [
+    made('gaussian', { clip: 1, sigma: 1, others: 'send' }),
+    made('model-quantizer', { quantizationType: 'float4' }),
+  ];
+  const tensors: Tensors = new Map([
+    ['flags', tensor('U8', 1, 2, 3)],
+    ['w', tensor('F32', ...Array.from({ length: 200 }, (_, i) => i / 100))],
+    ['count', tensor('I64', 5)],
+    ['d', tensor('F64', 1, 2)],
+    ['h', tensor('I16', 9)],
+  ]);
+  const metadata = new Map([['quantization', 'x']]);
+  for (const piece of [1, 64, 100, Infinity]) {
+    const parcel = attempt(chain, tensors, { piece });
+    if (!parcel.ok) throw new Error(parcel.error.detail);
+    const file = [...encodedPieces(parcel.value.tensors, metadata)].flatMap((bytes) => [...bytes]);
+    expect(file).toEqual([...encode(filtered(chain, tensors).tensors, metadata)]);
+  }
 });
 
 test('a scan sees the noise that is sent: what is read again is the same', () => {

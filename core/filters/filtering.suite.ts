@@ -73,7 +73,7 @@ interface Options extends Partial<ParcelContext> {
 
 const KEY = Uint8Array.from({ length: 32 }, (_, i) => i);
 
-/** A DIFF through filters, a fault thrown. */
+/** A DIFF through filters, a fault thrown; its tensors are collected. */
 export const filtered = (
   filters: readonly Filter[],
   tensors: Tensors,

@@ -1,5 +1,7 @@
 import { DTYPES } from '../tensors/dtype.ts';
 import type { Dtype, TensorData } from '../tensors/dtype.ts';
+import { encodeHeader } from '../tensors/header.ts';
+import { packLayout } from '../tensors/layout.ts';
 import type { TensorSpec } from '../tensors/layout.ts';
 import { sizeOf } from '../tensors/tensor.ts';
 import type { Tensor, Tensors } from '../tensors/tensor.ts';
@@ -67,4 +69,22 @@ export function* inBlocks(
     rest = whole < all.length ? all.slice(whole) : undefined;
   }
   if (rest) yield rest;
+}
+
+/**
+ * A source's safetensors file, as it is read: the header, then each piece's bytes in data order. The same bytes as
+ * `encode` makes of what `collect` gives, without ever holding them. Throws as `packLayout` does.
+ */
+export function* encodedPieces(
+  source: TensorSource,
+  metadata?: ReadonlyMap<string, string>,
+): Iterable<Uint8Array> {
+  const layout = packLayout(source.specs, metadata);
+  const places = new Map(source.specs.map(({ name }, index) => [name, index]));
+  yield encodeHeader(layout.entries, layout.metadata);
+  for (const { name } of layout.entries) {
+    for (const { buffer, byteOffset, byteLength } of source.read(places.get(name) as number)) {
+      yield new Uint8Array(buffer, byteOffset, byteLength);
+    }
+  }
 }
