@@ -22,12 +22,16 @@ const SEQ_BYTES = 32;
 
 type Value = AnalyticsEntry['value'];
 
+const keyOf = (text: string): string => text.slice(0, LIMITS.metricKeyLength).toWellFormed();
+
 /** A value as the server takes it. JSON has no NaN and no infinity: they go as text, or not where others go beside them. */
 const fitting = (value: Value): Value => {
   if (typeof value === 'string') return value.slice(0, LIMITS.metricTextLength).toWellFormed();
   if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
   if (typeof value !== 'object') return value;
-  return Object.fromEntries(Object.entries(value).filter(([, each]) => Number.isFinite(each)));
+  const fields = Object.entries(value).filter(([, each]) => Number.isFinite(each));
+  const named = fields.map(([name, each]) => [keyOf(name), each] as const);
+  return Object.fromEntries(named.slice(0, LIMITS.fields));
 };
 
 /**
@@ -37,6 +41,7 @@ const fitting = (value: Value): Value => {
 export class Analytics {
   readonly #connection: Connection;
   readonly #store: Store;
+  readonly #job: string;
   readonly #path: string;
   #waiting: Omit<AnalyticsEntry, 'seq'>[] = [];
   /** The batch on its way, again and again under the same numbers. */
@@ -48,12 +53,13 @@ export class Analytics {
   constructor(connection: Connection, store: Store, job: string) {
     this.#connection = connection;
     this.#store = store;
+    this.#job = job;
     this.#path = `/v1/jobs/${encodeURIComponent(job)}/metrics`;
   }
 
   /** What the server would refuse is made to fit, or left out: it would take a batch of others with it. */
   log(key: string, value: Value, { type = 'SCALAR', step }: LogOptions = {}): void {
-    const name = key.slice(0, LIMITS.metricKeyLength).toWellFormed();
+    const name = keyOf(key);
     if (name === '') return;
     const counted = step !== undefined && Number.isInteger(step) && step >= 0;
     this.#waiting.push({
@@ -82,7 +88,12 @@ export class Analytics {
       const entries = this.#sending;
       if (entries.length === 0) return;
       try {
-        await this.#connection.json('POST', this.#path, { json: { entries }, signal, attempts: 3 });
+        await this.#connection.json('POST', this.#path, {
+          json: { entries },
+          about: { job: this.#job },
+          signal,
+          attempts: 3,
+        });
       } catch (error) {
         if (error instanceof ProblemError && !isTransient(error)) this.#sending = [];
         throw error;

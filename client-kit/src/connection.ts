@@ -1,6 +1,7 @@
 import { backoffMS, pause } from './backoff.ts';
 import type { Pause } from './backoff.ts';
 import { ProblemError } from './problem-error.ts';
+import type { About, OnSend } from './sending.ts';
 
 /** The part of `fetch` that the kit uses. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
@@ -24,6 +25,7 @@ export interface ConnectionOptions {
   /** Uniform in [0, 1): only for backoff. */
   readonly random?: (() => number) | undefined;
   readonly onRetry?: ((retry: Retry) => void) | undefined;
+  readonly onSend?: OnSend | undefined;
 }
 
 export type HeaderMap = Readonly<Record<string, string>>;
@@ -32,6 +34,8 @@ export interface RequestOptions {
   /** A function is asked anew before every try. */
   readonly headers?: HeaderMap | (() => HeaderMap);
   readonly body?: Blob | string;
+  /** What the body is of, for `onSend`. */
+  readonly about?: About | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Longest silence. The default outlasts a long poll of 25 s. */
   readonly timeoutMS?: number;
@@ -101,6 +105,7 @@ export class Connection {
     const url = this.#url(path);
     for (let attempt = 1; ; attempt++) {
       options.signal?.throwIfAborted();
+      await this.#announce(method, url, options);
       try {
         return await this.#try(method, url, options, read);
       } catch (error) {
@@ -140,6 +145,16 @@ export class Connection {
       ...(body !== undefined && { body }),
     };
     return this.send(method, path, request, (answer) => answer.json() as Promise<T>);
+  }
+
+  async #announce(
+    method: string,
+    url: string,
+    { body, headers, about }: RequestOptions,
+  ): Promise<void> {
+    if (body === undefined || (body instanceof Blob && body.size === 0)) return;
+    const range = (typeof headers === 'function' ? headers() : headers)?.['content-range'];
+    await this.#options.onSend?.({ ...about, method, url, body, range });
   }
 
   /** Paths come from the server: one that leads elsewhere must not carry the token there. */

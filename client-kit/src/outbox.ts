@@ -22,6 +22,8 @@ export interface Letter {
   readonly result: EncodedResult;
   /** The model that the result was made from, where the server may want FULL for DIFF or DIFF for FULL after all. */
   readonly base?: Remote | undefined;
+  /** Filters that the result went through at this site. */
+  readonly filters?: readonly string[] | undefined;
   /** Bytes that must come to exist with the result or not at all (the optimizer's state), by store key. */
   readonly kept?: ReadonlyMap<string, readonly Uint8Array<ArrayBuffer>[]>;
 }
@@ -42,6 +44,7 @@ interface Envelope {
   readonly returnCode: ReturnCode;
   readonly bytes: number;
   readonly base?: Remote | undefined;
+  readonly filters?: readonly string[] | undefined;
   readonly kept: readonly { readonly key: string; readonly bytes: number }[];
 }
 
@@ -68,7 +71,7 @@ export class Outbox {
   }
 
   /** Makes a result durable, replacing an earlier one of the same task. */
-  async put({ job, task, url, result, base, kept = new Map() }: Letter): Promise<void> {
+  async put({ job, task, url, result, base, filters, kept = new Map() }: Letter): Promise<void> {
     const sizes = [...kept].map(([key, parts]) => ({ key, bytes: sizeOf(parts) }));
     const envelope: Envelope = {
       job,
@@ -78,6 +81,7 @@ export class Outbox {
       returnCode: result.returnCode,
       bytes: sizeOf(result.parts),
       base,
+      filters,
       kept: sizes,
     };
     const head = new TextEncoder().encode(JSON.stringify(envelope));
@@ -136,9 +140,10 @@ export class Outbox {
     tries = 1,
   ): Promise<Delivery> {
     const { envelope, body } = await this.#open(key);
-    const { url, contentType, returnCode, bytes } = envelope;
+    const { job, task, url, contentType, returnCode, bytes, filters } = envelope;
+    const about = { job, task, filters };
     try {
-      const status = await upload(connection, { url, body, contentType, signal });
+      const status = await upload(connection, { url, body, contentType, about, signal });
       await this.#close(key);
       return { status, bytes, returnCode };
     } catch (error) {
@@ -153,8 +158,8 @@ export class Outbox {
       }
       // The task is still open and would come again, with the same result: answer it otherwise, under the same name.
       const result = await this.#instead(envelope, body, problem, connection, signal);
-      const { job, task } = envelope;
-      await this.put({ job, task, url, result });
+      const kept = result.returnCode === 'OK' ? filters : undefined;
+      await this.put({ job, task, url, result, filters: kept });
       const delivery = await this.#deliver(key, connection, signal);
       return result.returnCode === 'OK' ? delivery : { ...delivery, problem };
     }
