@@ -89,12 +89,14 @@ test('one value that the server would refuse does not take its batch with it', a
   analytics.log('losses', { a: 1, b: NaN }, { type: 'SCALARS' });
   analytics.log('k'.repeat(LIMITS.metricKeyLength + 1), 1);
   analytics.log('note', '\u{1f600}'.repeat(LIMITS.metricTextLength), { type: 'TEXT' });
+  const many = Array.from({ length: LIMITS.fields + 1 }, (_, i) => [`${i}`.padStart(200), i]);
+  analytics.log('many', Object.fromEntries(many) as Record<string, number>);
   analytics.log('', 1);
   await analytics.flush();
   const entries = server.metrics.map((entry) => structuredClone(entry));
   expect(v.is(AnalyticsBatch, { entries })).toBe(true);
   expect(entries.map(({ value }) => value).slice(0, 3)).toEqual(['NaN', '-Infinity', { a: 1 }]);
-  expect(entries).toHaveLength(5);
+  expect(entries).toHaveLength(6);
 });
 
 test('a batch is no longer than the server takes', async () => {

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { fieldsOf } from './fields.ts';
 import { LIMITS } from './limits.ts';
 
 /** FLARE's AnalyticsDataType that have a meaning without a tracking server. */
@@ -19,7 +20,7 @@ const Value = v.union([
     v.maxLength(LIMITS.metricTextLength, `at most ${LIMITS.metricTextLength} characters`),
   ),
   v.boolean(),
-  v.record(v.string(), v.pipe(v.number(), v.finite())),
+  fieldsOf(v.pipe(v.number(), v.finite())),
 ]);
 
 /** One logged value. `seq` is the site's own counter: a repeated (site, seq) is dropped. */

@@ -47,6 +47,10 @@ export const LIMITS = {
   metricSize: 1e300,
   /** Text as a metric's value, in UTF-16 units: a line of a log, not a file. */
   metricTextLength: 4096,
+  /** Fields of a record that a site sends (a metric of several values, its capabilities): lists hold a thousand of them. */
+  fields: 64,
+  /** Text as a site's capability, in UTF-16 units: what a browser calls itself fits. */
+  capabilityLength: 512,
   /** Values that a site holds back while the server can't be reached; the oldest go first. */
   metricsWaiting: 10_000,
   /** Metric entries kept a job; older ones go and leave a visible gap. */

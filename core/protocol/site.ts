@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { fieldsOf } from './fields.ts';
 import { LIMITS } from './limits.ts';
 import { SiteName } from './names.ts';
 
@@ -23,10 +24,15 @@ export const Enrolment = v.object({
 });
 export type Enrolment = v.InferOutput<typeof Enrolment>;
 
+const Text = v.pipe(
+  v.string(),
+  v.maxLength(LIMITS.capabilityLength, `at most ${LIMITS.capabilityLength} characters`),
+);
+
 /** Body of POST /v1/sites, sent with an enrolment token. */
 export const SiteRequest = v.strictObject({
   name: SiteName,
-  capabilities: v.optional(v.record(v.string(), v.union([v.string(), v.number(), v.boolean()]))),
+  capabilities: v.optional(fieldsOf(v.union([Text, v.number(), v.boolean()]))),
 });
 /** Answer of POST /v1/sites: the site's own token, shown once. */
 export const SiteGrant = v.object({ site: v.string(), token: v.string() });

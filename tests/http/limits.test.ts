@@ -45,6 +45,7 @@ const manifest = (input: string) => ({
   inputs: { x: { input, dtype: 'U8', shape: ['batch', 28, 28] } },
   metrics: [],
 });
+const fields = (n: number) => Object.fromEntries(many(n, (i) => [`f${i}`, i]));
 /** As no site has these names, no such job ever starts. */
 const deploy = ['nowhere*'];
 
@@ -126,6 +127,20 @@ describe('an enrolment', () => {
     });
     expect(errors?.map(({ path }) => path)).toEqual(['name']);
   });
+
+  test('of a site with so many capabilities, of such length', async () => {
+    const token = await api.enrolment({ uses: 2 });
+    const cases: [name: string, most: number, capabilities: (n: number) => object][] = [
+      ['fields', LIMITS.fields, fields],
+      ['text', LIMITS.capabilityLength, (n) => ({ runtime: 'r'.repeat(n) })],
+    ];
+    for (const [name, most, capabilities] of cases) {
+      const body = (n: number) => ({ name, capabilities: capabilities(n) });
+      const { errors } = await api.problem('/v1/sites', 422, { token, body: body(most + 1) });
+      expect(errors?.map(({ path }) => path.split('.')[0])).toEqual(['capabilities']);
+      await api.json('/v1/sites', 201, { token, body: body(most) });
+    }
+  });
 });
 
 test('jsonDepth: a body may nest so deep, and is then looked at', async () => {
@@ -153,6 +168,12 @@ test('metrics: their number, and the length of their keys and text', async () =>
       LIMITS.metricTextLength,
       (n) => [{ ...entry, seq: 2001, value: 't'.repeat(n) }],
       'entries[0].value',
+    ],
+    [LIMITS.fields, (n) => [{ ...entry, seq: 2002, value: fields(n) }], 'entries[0].value'],
+    [
+      LIMITS.metricKeyLength,
+      (n) => [{ ...entry, seq: 2003, value: { ['k'.repeat(n)]: 1 } }],
+      `entries[0].value.${'k'.repeat(64)}…`,
     ],
   ];
   for (const [most, entries, at] of cases) {
