@@ -6,7 +6,7 @@ import { err, ok } from '../tensors/result.ts';
 import type { Result } from '../tensors/result.ts';
 import type { Tensors } from '../tensors/tensor.ts';
 import { kindOf } from './data-kind.ts';
-import type { DataKind } from './data-kind.ts';
+import type { DataKind } from '../protocol/data-kind.ts';
 import type {
   Changes,
   Declined,

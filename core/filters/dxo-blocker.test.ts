@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { DATA_KINDS } from './data-kind.ts';
+import { DATA_KINDS } from '../protocol/data-kind.ts';
 import { attempt, made, refusedAt } from './filtering.suite.ts';
 
 const passing = (args: object): readonly string[] =>

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { err, ok } from '../tensors/result.ts';
-import { DATA_KINDS } from './data-kind.ts';
+import { DATA_KINDS } from '../protocol/data-kind.ts';
 import { defineFilter } from './define.ts';
 
 const Args = v.strictObject({

@@ -2,7 +2,7 @@ import type { Dtype, TensorData } from '../tensors/dtype.ts';
 import type { TensorSpec } from '../tensors/layout.ts';
 import type { TensorRole } from '../tensors/manifest.ts';
 import type { Result } from '../tensors/result.ts';
-import type { DataKind } from './data-kind.ts';
+import type { DataKind } from '../protocol/data-kind.ts';
 
 /** Uniform random numbers in [0, 1): a filter has no randomness of its own. */
 export type Rng = () => number;

@@ -54,6 +54,15 @@ def case(source):
     return {"dtype": {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}[source.dtype], "source": text(source.float().numpy()), "types": results}
 
 
+def edges():
+    """A whole block of values that lie, over the largest, between two of blockwise8's table, and next to there."""
+    table = bnb.create_dynamic_map()
+    middles = (table[:-1] + table[1:]) / 2 * 0.7
+    beside = [torch.nextafter(middles, torch.full_like(middles, x)) for x in (-1.0, 1.0)]
+    block = torch.cat([torch.tensor([0.7]), middles, *beside])
+    return torch.cat([block, torch.zeros(4096 - len(block))])
+
+
 torch.manual_seed(3)
 sources = {
     "normal": torch.randn(4096 + 131),
@@ -61,6 +70,7 @@ sources = {
     "one": torch.tensor([-0.25]),
     "block": torch.linspace(-2, 3, 64),
     "ramp": torch.linspace(-1, 1, 129),
+    "edges": edges(),
     "zeros": torch.zeros(70),
     "tiny": torch.randn(9) * 1e-30,
     "half": torch.randn(150).half(),
