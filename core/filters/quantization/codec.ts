@@ -1,5 +1,7 @@
+import { DTYPES } from '../../tensors/dtype.ts';
 import type { TensorData } from '../../tensors/dtype.ts';
 import type { TensorSpec } from '../../tensors/layout.ts';
+import { typed } from '../../tensors/safetensors.ts';
 import { sizeOf } from '../../tensors/tensor.ts';
 
 /**
@@ -44,4 +46,23 @@ export const decodeSpan = (
   const last = Math.min(Math.ceil(to / elements) * elements, sizeOf(spec.shape));
   const data = read(codedSize(codec, first), codedSize(codec, last));
   return codec.decode(spec, data, last - first).subarray(from - first, to - first);
+};
+
+/**
+ * Bytes [begin, end) of a tensor, whole elements, out of its coded one's bytes: what a fold reads in place of an update's
+ * own. No more is decoded than the blocks that they lie in.
+ */
+export const decodeBytes = (
+  codec: Codec,
+  spec: TensorSpec,
+  [begin, end]: readonly [begin: number, end: number],
+  read: (begin: number, end: number) => Uint8Array,
+): Uint8Array => {
+  const width = DTYPES[spec.dtype].bytes;
+  const { dtype } = codec.becomes(spec);
+  const { bytes } = DTYPES[dtype];
+  const part = decodeSpan(codec, spec, [begin / width, end / width], (from, to) =>
+    typed(dtype, read(from * bytes, to * bytes)),
+  );
+  return new Uint8Array(part.buffer, part.byteOffset, part.byteLength);
 };

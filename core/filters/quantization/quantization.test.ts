@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { fromFloat64, toFloat64 } from '../../tensors/elements.ts';
 import type { Dtype } from '../../tensors/dtype.ts';
 import { blockwise8, float4, normfloat4 } from './code-tables.ts';
-import { codedSize, decodeSpan } from './codec.ts';
+import { codedSize, decodeBytes, decodeSpan } from './codec.ts';
 import type { Codec } from './codec.ts';
 import { codecTypes, findCodec } from './registry.ts';
 
@@ -109,6 +109,14 @@ test.each(codecTypes)('%s: the error is bounded, and any part decodes by itself'
         coded.slice(begin, end),
       );
       expect(part).toEqual(back.slice(from, to));
+      const file = new Uint8Array(coded.buffer);
+      const bytes = decodeBytes(
+        chosen,
+        spec('F32', list.length),
+        [4 * from, 4 * to],
+        (begin, end) => file.slice(begin, end),
+      );
+      expect(bytes).toEqual(new Uint8Array(back.slice(from, to).buffer));
     }),
   );
 });
