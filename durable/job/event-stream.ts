@@ -4,7 +4,8 @@ import type { EventRow } from '../state/event-log.ts';
 
 /** Proxies close connections that say nothing: a comment this often keeps them open. */
 const COMMENT_MS = 15_000;
-const BATCH = 500;
+/** Rows told at a time: a reply's may be 64 KiB, and they are in memory three times over, as rows, text and bytes. */
+const BATCH = 64;
 
 const block = ({ id, kind, data, time }: EventRow): string =>
   `id: ${id}\nevent: ${kind}\ndata: ${JSON.stringify({ time, ...(JSON.parse(data) as object) })}\n\n`;
