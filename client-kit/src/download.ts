@@ -1,6 +1,5 @@
 import type { Connection } from './connection.ts';
 import { digestOf } from './digest.ts';
-import { deleteAll } from './store.ts';
 import type { Store } from './store.ts';
 import { TaskError } from './task-error.ts';
 
@@ -60,10 +59,6 @@ export class BlobCache {
     for (const key of await this.#store.list(this.#prefix)) {
       if (!digests.has(key.slice(this.#prefix.length))) await this.#store.delete(key);
     }
-  }
-
-  clear(): Promise<void> {
-    return deleteAll(this.#store, this.#prefix);
   }
 }
 

@@ -185,17 +185,14 @@ export class ModelStore {
     this.#sql.exec('UPDATE models SET delete_at = ? WHERE digest = ?', deleteAt, digest);
   }
 
-  /**
-   * Forgets retired models that are due (`Infinity`: all); `ChunkRows.sweep` deletes their rows. -> when the next is due
-   */
-  sweep(now: number): number | null {
+  /** Forgets retired models that are due (`Infinity`: all); `ChunkRows.sweep` deletes their rows. */
+  sweep(now: number): void {
     const due = this.#sql.exec<Row>(
       `DELETE FROM models WHERE delete_at <= ? AND digest NOT IN (SELECT digest FROM model_names)
         RETURNING *`,
       now,
     );
     this.#forget(due);
-    return this.nextDue();
   }
 
   /** When the next retired model is due; null: none. */

@@ -10,7 +10,7 @@ import { invalid } from '../http/content-fault.ts';
 
 /** What an open task takes as its result. */
 export interface ResultRule {
-  readonly tensors: 'required' | 'forbidden' | 'optional';
+  readonly tensors: 'required' | 'forbidden';
   readonly paramsType: ParamsType | 'ANY';
   /** Digest of the job's model whose layout the tensors must match. */
   readonly layoutOf: string | null;

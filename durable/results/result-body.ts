@@ -21,9 +21,6 @@ export type Received =
       /** Null where it brings no tensors. */
       readonly upload: string | null;
       readonly header: FLModelHeader;
-      readonly bytes: number;
-      /** Of the whole body, where the sender named it. */
-      readonly digest: string | null;
     };
 
 /** Refuses with the media types that a result may have. */
@@ -80,13 +77,7 @@ export const readJson = async (
   if (!header.ok) return header;
   const checked = checkReply(header.value, rule, false);
   if (!checked.ok) return checked;
-  return ok({
-    kind: 'staged',
-    upload: null,
-    header: checked.value,
-    bytes: bytes.length,
-    digest: null,
-  });
+  return ok({ kind: 'staged', upload: null, header: checked.value });
 };
 
 /** The FLModel in a safetensors header, checked against the task. */

