@@ -1,11 +1,14 @@
 import type { AnalyticsEntry } from '../../core/protocol/analytics.ts';
 import type { ParamsType } from '../../core/protocol/fl-model.ts';
 import type { JobSpec } from '../../core/protocol/job.ts';
+import type { Shareable } from '../../core/protocol/shareable.ts';
 import type { Task } from '../../core/protocol/task.ts';
+import type { DataKind } from '../../core/protocol/data-kind.ts';
 import type { Tensors } from '../../core/tensors/tensor.ts';
 import type { LogOptions } from './analytics.ts';
 import type { Dataset } from './dataset.ts';
 import type { FLModel } from './fl-model.ts';
+import type { EventHandler, MakeRun, Run } from './run.ts';
 import type { Rng } from './seed.ts';
 import type { Store } from './store.ts';
 
@@ -35,11 +38,34 @@ export interface Assignment {
   readonly rng: (purpose: string, scope?: 'task' | 'job') => Promise<Rng>;
   readonly report: (progress: Progress) => void;
   readonly log: Log;
+  /** Where components listen. */
+  readonly run?: Run | undefined;
+}
+
+/** Named tensors of a result that are not its `params`: FLARE's DXO in a COLLECTION. */
+export interface TensorSet {
+  readonly kind: 'WEIGHTS' | 'WEIGHT_DIFF' | 'OTHER';
+  readonly tensors: Tensors;
+}
+
+/** What a result says that an FLModel has no field for. */
+export interface Content {
+  /** Where neither params nor metrics tell it. */
+  readonly dataKind?: DataKind;
+  /** JSON. */
+  readonly data?: unknown;
+  readonly sets?: ReadonlyMap<string, TensorSet>;
+  readonly headers?: Readonly<Record<string, unknown>>;
+  /** The site's public FLContext props. */
+  readonly peerProps?: Readonly<Record<string, unknown>>;
 }
 
 /** What an executor gives back. */
 export interface Execution {
   readonly model: FLModel;
+  readonly content?: Content;
+  /** The answer as an Executor gave it, for components. */
+  readonly shareable?: Shareable;
   /** The type the executor would rather send where the task takes any; the kit converts. */
   readonly transferType?: ParamsType;
   /** Written with the result or not at all, under a name of the job's own storage. */
@@ -57,11 +83,13 @@ export interface Resources {
   readonly blob: (digest: string, signal?: AbortSignal) => Promise<Uint8Array<ArrayBuffer>>;
 }
 
-/** FLARE's TaskExecutor: does a task. Throws TaskError to answer with its code; anything else is EXECUTION_EXCEPTION. */
+/** Does tasks: what every way to bring code comes down to. Throws TaskError to answer with its code; anything else is EXECUTION_EXCEPTION. */
 export interface TaskExecutor {
   execute(assignment: Assignment): Promise<Execution>;
   /** Frees what it holds: the job is over. */
   dispose?(): Promise<void> | void;
+  /** Hears of the run's events, after the components. */
+  readonly handler?: EventHandler;
 }
 
 /** An executor's registration: made once a job, with the args of the job's spec. */
@@ -69,4 +97,6 @@ export interface ExecutorKind {
   /** One at a time on this site, whatever the number of jobs: it uses the whole machine. */
   readonly exclusive: boolean;
   make(args: Readonly<Record<string, unknown>>, resources: Resources): TaskExecutor;
+  /** Makes the run that its executors need, where the site brings no components of its own. */
+  readonly run?: MakeRun;
 }

@@ -27,6 +27,8 @@ export const getSiteName: Client['getSiteName'] = () => client().getSiteName();
 export const getJobId: Client['getJobId'] = () => client().getJobId();
 export const systemInfo: Client['systemInfo'] = () => client().systemInfo();
 export const getConfig: Client['getConfig'] = () => client().getConfig();
+/** See {@link Client.clear}. */
+export const clear: Client['clear'] = () => client().clear();
 export const log: Client['log'] = (key, value, options) => client().log(key, value, options);
 
 /** Stops the client; `init` may be called again. */

@@ -3,8 +3,10 @@ import type { JobSpec } from '../../core/protocol/job.ts';
 import type { Task } from '../../core/protocol/task.ts';
 import type { LogOptions } from './analytics.ts';
 import type { SiteEvent } from './event.ts';
+import type { Progress } from './assignment.ts';
+import { copyOf, lending } from './executors/app.ts';
 import type { AppTask } from './executors/app.ts';
-import { encodeResult } from './fl-model.ts';
+import { checkedModel, encodeResult } from './fl-model.ts';
 import type { FLModel } from './fl-model.ts';
 import { runSite } from './site.ts';
 import type { SiteOptions } from './site.ts';
@@ -17,6 +19,15 @@ export interface ClientOptions extends Omit<SiteOptions, 'app' | 'once' | 'store
   readonly store?: Store | undefined;
   /** The job to work on; the first that wants this site if absent. */
   readonly job?: string | undefined;
+  /** What the job calls its tasks, where not `train`, `validate` and `submit_model`. */
+  readonly taskNames?: Partial<TaskNames> | undefined;
+}
+
+/** FLARE's train_task_name, evaluate_task_name, submit_model_task_name. */
+export interface TaskNames {
+  readonly train: string;
+  readonly evaluate: string;
+  readonly submitModel: string;
 }
 
 /** What became of a result: `closed` if the server had given the task up, and it wasn't sent. */
@@ -36,6 +47,8 @@ export interface ClientTask {
 interface Open {
   readonly app: AppTask;
   readonly answer: (model: FLModel) => void;
+  /** As `receive` gave it. */
+  model?: FLModel | undefined;
 }
 
 /**
@@ -54,18 +67,29 @@ export class Client {
   #failure: unknown;
   #open: Open | undefined;
   #last: Open | undefined;
+  readonly #names: TaskNames;
   #site = '';
   #joined = (): void => undefined;
   #wake = new Set<() => void>();
   #settled = new Map<string, (event: SiteEvent) => void>();
 
-  private constructor({ job, store = new MemoryStore(), signal, ...options }: ClientOptions) {
+  private constructor({
+    job,
+    taskNames,
+    store = new MemoryStore(),
+    signal,
+    ...options
+  }: ClientOptions) {
+    this.#names = {
+      ...{ train: 'train', evaluate: 'validate', submitModel: 'submit_model' },
+      ...taskNames,
+    };
     this.#over = runSite({
       ...options,
       store,
       once: true,
       wants: ({ id }) => job === undefined || id === job,
-      app: (task) => this.#exchange(task),
+      app: lending((task) => this.#exchange(task)),
       signal: signal ? AbortSignal.any([signal, this.#stopping.signal]) : this.#stopping.signal,
       onEvent: (event) => {
         this.#observe(event);
@@ -98,15 +122,28 @@ export class Client {
   }
 
   /**
-   * The task's model; the same again until `send`. Undefined when the job has ended or `timeoutMS` has passed. A task
-   * without a model (`submit_model`) gives an FLModel without params.
+   * The task's model; the same one again until `send`, with what was changed in place. Undefined when the job has
+   * ended or `timeoutMS` has passed. A task without a model (`submit_model`) gives an FLModel without params.
    */
   async receive({ timeoutMS }: { timeoutMS?: number } = {}): Promise<FLModel | undefined> {
     if (timeoutMS === undefined) await this.isRunning();
     else if (!this.#open && !this.#ended) await this.#news(timeoutMS);
-    if (!this.#open) return undefined;
-    this.#last = this.#open;
-    return modelOf(this.#open.app);
+    return this.received();
+  }
+
+  /** What `receive` would give, if it is here already. */
+  received(): FLModel | undefined {
+    const open = this.#open;
+    if (!open) return undefined;
+    this.#last = open;
+    open.model ??= modelOf(open.app);
+    return open.model;
+  }
+
+  /** Forgets what was received: the task is still there, and `receive` gives its model as it came. */
+  clear(): void {
+    if (this.#open) this.#open.model = undefined;
+    this.#last = undefined;
   }
 
   /**
@@ -148,15 +185,15 @@ export class Client {
   }
 
   isTrain(): boolean {
-    return this.getTaskName() === 'train';
+    return this.getTaskName() === this.#names.train;
   }
 
   isEvaluate(): boolean {
-    return this.getTaskName() === 'validate';
+    return this.getTaskName() === this.#names.evaluate;
   }
 
   isSubmitModel(): boolean {
-    return this.getTaskName() === 'submit_model';
+    return this.getTaskName() === this.#names.submitModel;
   }
 
   getTaskName(): string {
@@ -189,6 +226,11 @@ export class Client {
   /** Adds a value to the job's metric log. */
   log(key: string, value: AnalyticsEntry['value'], options?: LogOptions): void {
     this.#current().log(key, value, options);
+  }
+
+  /** Tells `onEvent` how far the task is. */
+  report(progress: Progress): void {
+    this.#current().report(progress);
   }
 
   /** Stops. A task that wasn't answered is given to this site again when it comes back. */
@@ -243,10 +285,11 @@ export class Client {
   }
 }
 
-const modelOf = ({ task, params }: AppTask): FLModel => ({
-  ...(params && { params, paramsType: 'FULL' as const }),
-  startRound: 0,
-  currentRound: task.round,
-  totalRounds: task.totalRounds,
-  meta: task.data,
-});
+/** With params of its own: a DIFF is against those that came. */
+const modelOf = ({ task, params }: AppTask): FLModel =>
+  checkedModel({
+    ...(params && { params: copyOf(params) }),
+    currentRound: task.round,
+    totalRounds: task.totalRounds,
+    meta: task.data,
+  });

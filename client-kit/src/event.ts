@@ -3,6 +3,7 @@ import type { Task } from '../../core/protocol/task.ts';
 import type { Retry } from './connection.ts';
 import type { Progress } from './assignment.ts';
 import type { ProblemDetails } from './problem-error.ts';
+import type { LogLevel } from './run.ts';
 import type { Acknowledgement } from './upload.ts';
 
 /** The task an event is about. */
@@ -49,6 +50,14 @@ export type SiteEvent =
   | (Progress & OfTask)
   /** The task came to nothing; `error` stays here, the server gets the code. */
   | ({ readonly type: 'failed'; readonly returnCode: ReturnCode; readonly error: Error } & OfTask)
+  /** A component or learner has something to say. */
+  | ({
+      readonly type: 'message';
+      readonly level: LogLevel;
+      /** The component's name. */
+      readonly source: string;
+      readonly text: string;
+    } & OfJob)
   /** The server gave the task up. */
   | ({ readonly type: 'aborted'; readonly reason: string } & OfTask)
   | ({

@@ -4,6 +4,7 @@ import { LIMITS } from '../../core/protocol/limits.ts';
 import type { ReturnCode } from '../../core/protocol/return-code.ts';
 import { encodeParts } from '../../core/tensors/safetensors.ts';
 import type { Tensors } from '../../core/tensors/tensor.ts';
+import type { Content, TensorSet } from './assignment.ts';
 import { TaskError } from './task-error.ts';
 
 /**
@@ -14,6 +15,8 @@ export interface FLModel {
   /** FULL where `params` are whole values (assumed if absent), DIFF where they are differences from the model received. */
   readonly paramsType?: ParamsType;
   readonly params?: Tensors;
+  /** Optimizer state, for a workflow that asks for it. */
+  readonly optimizerParams?: Tensors;
   /** Plain numbers, or sums with their number of examples, which add up over sites. */
   readonly metrics?: Readonly<Record<string, Metric>>;
   readonly startRound?: number;
@@ -34,24 +37,73 @@ const json = (value: unknown): Uint8Array<ArrayBuffer> =>
   new TextEncoder().encode(JSON.stringify(value));
 
 /**
- * The wire form of a successful result. Throws TypeError or RangeError on a model that isn't one, TaskError
- * EXECUTION_RESULT_ERROR where metrics and meta are more than the server takes.
+ * A model with FLARE's defaults, if it is one: `paramsType` is FULL where there are params, `startRound` 0, `meta` empty.
+ * Throws TypeError on a type that is none, or without params, and on params, metrics and meta that are none; RangeError on
+ * rounds that aren't integers from 0.
  */
-export const encodeResult = (model: FLModel): EncodedResult => {
-  const { params, paramsType, metrics, meta, currentRound, totalRounds } = model;
+export const checkedModel = (model: FLModel): FLModel => {
+  const { params, optimizerParams, paramsType, metrics, meta = {}, startRound = 0 } = model;
+  if (paramsType !== undefined && paramsType !== 'FULL' && paramsType !== 'DIFF') {
+    throw new TypeError(`paramsType is FULL or DIFF, not ${String(paramsType)}`);
+  }
   if (paramsType !== undefined && !params) throw new TypeError('paramsType without params');
-  if (!params && !metrics) throw new TypeError('a result needs params or metrics');
-  for (const round of [model.startRound, currentRound, totalRounds]) {
+  for (const [name, tensors] of Object.entries({ params, optimizerParams })) {
+    if (tensors !== undefined && !(tensors instanceof Map)) {
+      throw new TypeError(`${name} is a Map of named tensors, not ${typeof tensors}`);
+    }
+  }
+  for (const [name, value] of Object.entries({ metrics, meta })) {
+    if (value !== undefined && !isRecord(value)) throw new TypeError(`${name} is no object`);
+  }
+  const { currentRound, totalRounds } = model;
+  for (const round of [startRound, currentRound, totalRounds]) {
     if (round !== undefined && !(Number.isInteger(round) && round >= 0)) {
       throw new RangeError(`rounds are integers from 0, not ${round}`);
     }
   }
+  return { ...model, ...(params && { paramsType: paramsType ?? 'FULL' }), startRound, meta };
+};
+
+const isRecord = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** The tensors of a result under the names they travel by, and which of them are what. */
+const setsOf = (
+  { params, optimizerParams, paramsType }: FLModel,
+  { sets: given = new Map() }: Content,
+): { tensors: Tensors; sets: FLModelHeader['sets'] } => {
+  const named = new Map<string, TensorSet>(given);
+  if (optimizerParams) named.set('optimizer', { kind: 'OTHER', tensors: optimizerParams });
+  if (named.size === 0) return { tensors: params ?? new Map(), sets: undefined };
+  const sets: NonNullable<FLModelHeader['sets']> = {};
+  const tensors: Tensors = new Map(params);
+  if (params)
+    sets['params'] = { kind: paramsType === 'DIFF' ? 'WEIGHT_DIFF' : 'WEIGHTS', prefix: '' };
+  for (const [name, set] of named) {
+    const prefix = `${name}/`;
+    sets[name] = { kind: set.kind, prefix };
+    for (const [key, tensor] of set.tensors) tensors.set(prefix + key, tensor);
+  }
+  return { tensors, sets };
+};
+
+/**
+ * The wire form of a successful result. Throws as `checkedModel` does, TypeError where nothing is said, TaskError
+ * EXECUTION_RESULT_ERROR where metrics and meta are more than the server takes.
+ */
+export const encodeResult = (given: FLModel, content?: Content): EncodedResult => {
+  const model = checkedModel(given);
+  const { params, metrics, meta, paramsType, currentRound, totalRounds } = model;
+  if (!params && !metrics && !content) throw new TypeError('a result needs params or metrics');
+  const { tensors, sets } = setsOf(model, content ?? {});
   const header: FLModelHeader = {
-    ...(params && { params_type: paramsType ?? 'FULL' }),
+    ...(paramsType && { params_type: paramsType }),
     ...(metrics && { metrics: { ...metrics } }),
-    ...(meta && { meta: { ...meta } }),
+    ...(given.meta && { meta: { ...meta } }),
     ...(currentRound !== undefined && { current_round: currentRound }),
     ...(totalRounds !== undefined && { total_rounds: totalRounds }),
+    ...(sets && { sets }),
+    ...saidBy(content),
     return_code: 'OK',
   };
   const said = json(header);
@@ -59,10 +111,10 @@ export const encodeResult = (model: FLModel): EncodedResult => {
     const why = `metrics and meta take ${said.length} bytes, at most ${LIMITS.replyJsonBytes}`;
     throw new TaskError('EXECUTION_RESULT_ERROR', why);
   }
-  if (!params) {
+  if (tensors.size === 0 && !params) {
     return { contentType: 'application/json', parts: [said], returnCode: 'OK' };
   }
-  const parts = encodeParts(params, new Map([[FL_MODEL_KEY, JSON.stringify(header)]]));
+  const parts = encodeParts(tensors, new Map([[FL_MODEL_KEY, JSON.stringify(header)]]));
   return {
     contentType: 'application/x-safetensors',
     parts: parts as Uint8Array<ArrayBuffer>[],
@@ -70,12 +122,21 @@ export const encodeResult = (model: FLModel): EncodedResult => {
   };
 };
 
+/** Fields of a header that no FLModel has. */
+const saidBy = ({ dataKind, data, headers, peerProps }: Content = {}): Partial<FLModelHeader> => ({
+  ...(dataKind && { data_kind: dataKind }),
+  ...(data !== undefined && { data }),
+  ...(headers && { headers: { ...headers } }),
+  ...(peerProps && { peer_props: { ...peerProps } }),
+});
+
 /** The wire form of a failure: FLARE's make_reply(rc). */
 export const encodeFailure = (
   returnCode: Exclude<ReturnCode, 'OK'>,
   meta: Readonly<Record<string, unknown>> = {},
+  content?: Content,
 ): EncodedResult => {
-  const header: FLModelHeader = { return_code: returnCode, meta };
+  const header: FLModelHeader = { return_code: returnCode, meta, ...saidBy(content) };
   const said = json(header);
   const short = said.length <= LIMITS.replyJsonBytes ? said : json({ return_code: returnCode });
   return { contentType: 'application/json', parts: [short], returnCode };

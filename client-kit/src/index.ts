@@ -3,8 +3,9 @@
  * that serves whatever jobs want it.
  */
 export { Client } from './client.ts';
-export type { ClientOptions, ClientTask, SendStatus } from './client.ts';
+export type { ClientOptions, ClientTask, SendStatus, TaskNames } from './client.ts';
 export {
+  clear,
   getConfig,
   getJobId,
   getSiteName,
@@ -24,10 +25,14 @@ export type { Dataset } from './dataset.ts';
 export type { OnEvent, SiteEvent, TaskInfo } from './event.ts';
 export type { Assignment, Execution, TaskExecutor, ExecutorKind, Resources } from './assignment.ts';
 export type { App, AppTask } from './executors/app.ts';
+export { checkedModel } from './fl-model.ts';
 export type { FLModel } from './fl-model.ts';
 export { ProblemError } from './problem-error.ts';
 export type { ProblemDetails } from './problem-error.ts';
-export type { DataSource, Policy } from './site-context.ts';
+export type { ApprovalRequest, Approve } from './policy/approval.ts';
+export type { Policy, ProposedJob } from './policy/policy.ts';
+export type { About, OnSend, Sending } from './sending.ts';
+export type { DataSource } from './site-context.ts';
 export { runSite } from './site.ts';
 export type { SiteOptions } from './site.ts';
 export { MemoryStore } from './store.ts';

@@ -5,15 +5,17 @@ import { pause } from './backoff.ts';
 import { BlobCache, MODELS, PROGRAMS } from './download.ts';
 import { infoOf } from './event.ts';
 import type { Log } from './assignment.ts';
+import type { Run, RunJob } from './run.ts';
 import { encodeFailure } from './fl-model.ts';
 import { holdLease, TaskClosed } from './lease.ts';
-import type { Letter } from './outbox.ts';
 import { StorageError } from './patient-store.ts';
+import { refusalOf } from './policy/approval.ts';
 import { ProblemError } from './problem-error.ts';
 import type { SiteContext } from './site-context.ts';
 import { deleteAll, jobPrefix, scoped } from './store.ts';
 import { TaskError } from './task-error.ts';
 import { TaskRunner } from './task-runner.ts';
+import type { Answer } from './task-runner.ts';
 import { orAborted } from './turnstile.ts';
 
 /** How long to leave a server alone that offers a task which it has answered for. */
@@ -40,16 +42,26 @@ export class JobSession {
    * site is not known any more.
    */
   async run(signal: AbortSignal): Promise<string> {
-    const { connection, store } = this.#site;
+    const { connection, store, name, approve } = this.#site;
     const own = scoped(store, jobPrefix(this.#job));
     let runner: TaskRunner | undefined;
+    let run: Run | undefined;
     try {
       const spec = await connection.json<JobSpec>('GET', `${this.#path}/spec`, { signal });
       const programs = new BlobCache(connection, own, PROGRAMS);
       const models = new BlobCache(connection, own, MODELS);
+      const blob = async (digest: string): Promise<Uint8Array<ArrayBuffer>> =>
+        (await programs.get({ digest, url: `${this.#path}/blobs/${digest}` }, signal)).bytes;
+      const proposed = { id: this.#job, spec, site: name, server: connection.server.origin, blob };
+      const refusal = await refusalOf(approve, proposed, own, signal);
       const log: Log = (key, value, options) => this.#analytics.log(key, value, options);
-      runner = new TaskRunner(this.#site, { id: this.#job, spec, own, programs, models, log });
-      const reason = await this.#loop(runner, signal);
+      run = this.#site.makeRun?.(this.#runJob(spec, log));
+      const job = { id: this.#job, spec, own, programs, models, log, run, refusal };
+      runner = new TaskRunner(this.#site, job);
+      if (run) runner.prepare();
+      await run?.fire('_about_to_start_run');
+      await run?.fire('_start_run');
+      const reason = await this.#loop(runner, run, signal);
       await this.#lastMetrics(signal);
       await deleteAll(store, jobPrefix(this.#job));
       return reason;
@@ -60,18 +72,33 @@ export class JobSession {
         await deleteAll(store, jobPrefix(this.#job));
       return error.message;
     } finally {
+      await run?.fire('_about_to_end_run');
+      await run?.fire('_check_end_run_readiness');
+      await run?.fire('_end_run');
       await runner?.dispose();
     }
   }
 
-  async #loop(runner: TaskRunner, signal: AbortSignal): Promise<string> {
+  #runJob(spec: JobSpec, log: Log): RunJob {
+    const { name: site, connection, onEvent } = this.#site;
+    const job = this.#job;
+    return {
+      ...{ id: job, spec, site, connection, log },
+      say: (level, source, text) => onEvent({ type: 'message', job, level, source, text }),
+    };
+  }
+
+  async #loop(runner: TaskRunner, run: Run | undefined, signal: AbortSignal): Promise<string> {
     const { connection, polls } = this.#site;
     const poll = (waitS: number): Promise<PollAnswer> =>
       connection.json('GET', `${this.#path}/task?wait=${waitS}`, { signal });
     for (;;) {
+      if (run?.signal.aborted) return (run.signal.reason as Error).message;
+      await run?.fire('_before_pull_task');
       const answer = await polls.pass(poll, signal);
+      await run?.fire('_after_pull_task', answer.status === 'task' ? { task: answer.task } : {});
       if (answer.status === 'end') return answer.reason;
-      if (answer.status === 'task') await this.#serve(runner, answer.task, signal);
+      if (answer.status === 'task') await this.#serve(runner, run, answer.task, signal);
       else await pause(answer.retryAfter * 1000, signal);
     }
   }
@@ -84,7 +111,12 @@ export class JobSession {
   }
 
   /** A task whose result already waits in the outbox was done before a crash: it is only sent. */
-  async #serve(runner: TaskRunner, task: Task, signal: AbortSignal): Promise<void> {
+  async #serve(
+    runner: TaskRunner,
+    run: Run | undefined,
+    task: Task,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { connection, outbox, onEvent } = this.#site;
     const about = { job: this.#job, task: infoOf(task) };
     const state = await outbox.state(this.#job, task.id);
@@ -94,11 +126,13 @@ export class JobSession {
     const lease = holdLease(connection, task, over);
     try {
       if (state === 'none') {
-        const done = await this.#do(runner, task, AbortSignal.any([signal, over.signal]));
+        const done = await this.#do(runner, run, task, AbortSignal.any([signal, over.signal]));
         if (!done) return;
       }
       void this.#analytics.flush(signal);
+      await run?.fire('_before_send_task_result');
       const delivery = await outbox.deliver(this.#job, task.id, connection, signal);
+      await run?.fire('_after_send_task_result');
       onEvent({ type: 'submitted', ...about, taskId: task.id, ...delivery });
     } finally {
       lease.stop();
@@ -106,11 +140,16 @@ export class JobSession {
   }
 
   /** Executes and puts the result, or the failure, into the outbox. False if the server gave the task up meanwhile. */
-  async #do(runner: TaskRunner, task: Task, signal: AbortSignal): Promise<boolean> {
+  async #do(
+    runner: TaskRunner,
+    run: Run | undefined,
+    task: Task,
+    signal: AbortSignal,
+  ): Promise<boolean> {
     const { outbox, onEvent } = this.#site;
     const about = { job: this.#job, task: infoOf(task) };
     try {
-      const answer = await this.#answer(runner, task, signal);
+      const answer = await this.#answer(runner, run, task, signal);
       const put = outbox.put({ job: this.#job, task: task.id, url: task.resultUrl, ...answer });
       await orAborted(put, signal);
       return true;
@@ -124,9 +163,10 @@ export class JobSession {
   /** The result, or the failure. Rejects where there is nothing to say: with the signal's reason, 401, or StorageError. */
   async #answer(
     runner: TaskRunner,
+    run: Run | undefined,
     task: Task,
     signal: AbortSignal,
-  ): Promise<Pick<Letter, 'result' | 'kept' | 'base'>> {
+  ): Promise<Answer> {
     try {
       const done = await runner.run(task, signal);
       signal.throwIfAborted();
@@ -139,7 +179,7 @@ export class JobSession {
       const { returnCode, meta } = answerTo(error);
       const about = { job: this.#job, task: infoOf(task) };
       this.#site.onEvent({ type: 'failed', ...about, returnCode, error });
-      return { result: encodeFailure(returnCode, meta) };
+      return { result: encodeFailure(returnCode, meta, run?.said()) };
     }
   }
 }

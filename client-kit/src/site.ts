@@ -13,8 +13,12 @@ import { Outbox } from './outbox.ts';
 import { patient } from './patient-store.ts';
 import { Polls } from './polls.ts';
 import { ProblemError } from './problem-error.ts';
-import type { DataSource, Policy, SiteContext } from './site-context.ts';
+import type { Approve } from './policy/approval.ts';
+import type { Policy } from './policy/policy.ts';
+import type { OnSend } from './sending.ts';
+import type { DataSource, SiteContext } from './site-context.ts';
 import { deleteAll, jobPrefix } from './store.ts';
+import type { MakeRun } from './run.ts';
 import type { Store } from './store.ts';
 import { Turnstile } from './turnstile.ts';
 
@@ -27,7 +31,17 @@ export interface SiteOptions extends IdentityOptions, ExecutorParts {
   readonly data?: DataSource | undefined;
   /** More executors, or other ones, by the names that jobs use. */
   readonly executors?: Readonly<Record<string, ExecutorKind>> | undefined;
+  /** What the owner of the data allows; see `sitePolicy`. */
   readonly policy?: Policy | undefined;
+  /** Components that hear of each job's run: `components` of ./executor. */
+  readonly components?: MakeRun | undefined;
+  /**
+   * Asked once a job, before the site joins it; the answer is kept while the job lasts. False: its tasks are answered with
+   * UNSAFE_JOB.
+   */
+  readonly approve?: Approve | undefined;
+  /** Keeps a record of each body before it leaves: `AuditLog` (./node). Where it rejects, the site stops. */
+  readonly audit?: OnSend | undefined;
   readonly onEvent?: OnEvent | undefined;
   /** Stops the site. What it was doing is done again, with the same result, when it next runs. */
   readonly signal?: AbortSignal | undefined;
@@ -68,9 +82,17 @@ export const runSite = async (options: SiteOptions): Promise<void> => {
       server: options.server,
       fetch: options.fetch,
       onRetry: (retry) => onEvent({ type: 'retry', ...retry }),
+      onSend: async (sending) => {
+        await options.policy?.beforeSend?.(sending, store);
+        await options.audit?.(sending).catch((error: unknown) => {
+          fail(error);
+          throw error;
+        });
+      },
     });
     const identity = await identify(anonymous, store, { ...options, signal: stop });
     onEvent({ type: 'joined', site: identity.site });
+    const executors = { ...kitExecutors(options), ...options.executors };
     const site: SiteContext = {
       name: identity.site,
       connection: anonymous.withToken(identity.token),
@@ -78,9 +100,11 @@ export const runSite = async (options: SiteOptions): Promise<void> => {
       outbox: new Outbox(store),
       turnstile: new Turnstile(),
       polls: new Polls(options.waitingPolls),
-      executors: { ...kitExecutors(options), ...options.executors },
+      executors,
+      makeRun: options.components ?? Object.values(executors).find(({ run }) => run)?.run,
       data: options.data,
       policy: options.policy,
+      approve: options.approve,
       onEvent,
     };
     delivering = deliverOld(site, stop).catch(fail);

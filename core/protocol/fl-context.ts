@@ -38,7 +38,11 @@ export class FLContextManager {
   readonly #stickers = new Map<string, Prop>();
 
   /** `engine` is seen here only; the identity and the job id are public. */
-  constructor(about: { readonly engine?: unknown; readonly identity: string; readonly job: string }) {
+  constructor(about: {
+    readonly engine?: unknown;
+    readonly identity: string;
+    readonly job: string;
+  }) {
     this.#fixed = new Map<string, Prop>([
       [FLContextKey.ENGINE, { value: about.engine, private: true, sticky: false }],
       [FLContextKey.CURRENT_JOB_ID, { value: about.job, private: false, sticky: true }],
@@ -60,10 +64,7 @@ export class FLContext {
   readonly #own: Map<string, Prop>;
   readonly #stickers: Map<string, Prop>;
 
-  constructor(
-    stickers: Map<string, Prop> = new Map(),
-    own: ReadonlyMap<string, Prop> = new Map(),
-  ) {
+  constructor(stickers: Map<string, Prop> = new Map(), own: ReadonlyMap<string, Prop> = new Map()) {
     this.#stickers = stickers;
     this.#own = new Map(own);
   }

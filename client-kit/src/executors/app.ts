@@ -15,14 +15,17 @@ export interface AppTask extends Assignment {
 export type App = (task: AppTask) => Promise<FLModel> | FLModel;
 
 /** `app`: code that the site registered itself. Never exclusive: it may wait for a person, or for another machine. */
-export const app = (code: App): ExecutorKind => ({
+export const app = (code: App): ExecutorKind =>
+  lending((task) => code({ ...task, ...(task.params && { params: copyOf(task.params) }) }));
+
+/** As `app`; but the code copies what it wants to change. */
+export const lending = (code: App): ExecutorKind => ({
   exclusive: false,
   make: (given, resources) => {
     const args: AppArgs = { ...APP_DEFAULTS, ...given };
     return {
       execute: async (assignment) => {
-        const params = assignment.params && copyOf(assignment.params);
-        const answer = Promise.resolve(code({ ...assignment, params, args, resources }));
+        const answer = (async () => code({ ...assignment, args, resources }))();
         const model = await orAborted(answer, assignment.signal);
         return { model, transferType: args.transferType };
       },
@@ -31,5 +34,5 @@ export const app = (code: App): ExecutorKind => ({
 });
 
 /** For code that trains in place, as most does. */
-const copyOf = (params: Tensors): Tensors =>
+export const copyOf = (params: Tensors): Tensors =>
   new Map(Array.from(params, ([name, tensor]) => [name, { ...tensor, data: tensor.data.slice() }]));

@@ -6,7 +6,13 @@ import { decode, encodeParts } from '../../../core/tensors/safetensors.ts';
 import type { Tensors } from '../../../core/tensors/tensor.ts';
 import { countOf } from '../dataset.ts';
 import type { Dataset } from '../dataset.ts';
-import type { Assignment, Execution, TaskExecutor, ExecutorKind, Resources } from '../assignment.ts';
+import type {
+  Assignment,
+  Execution,
+  TaskExecutor,
+  ExecutorKind,
+  Resources,
+} from '../assignment.ts';
 import type { FLModel } from '../fl-model.ts';
 import { TaskError } from '../task-error.ts';
 import { checkDataset, contractOf } from '../trainers/onnx/contract.ts';

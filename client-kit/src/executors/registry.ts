@@ -14,8 +14,8 @@ export interface ExecutorParts {
   readonly ort?: OrtSource | undefined;
   /** ONNX Runtime's execution providers, like `['webgpu']`, whatever `device` a job wants. */
   readonly executionProviders?: readonly string[] | undefined;
-  /** The site's own code, for jobs that use `app`. */
-  readonly app?: App | undefined;
+  /** The site's own code, for jobs that use `app`: a function, or what `executor`, `modelLearner` or `inWorker` give. */
+  readonly app?: App | ExecutorKind | undefined;
 }
 
 /** The kit's executors by the names that jobs use (core/protocol/executors.ts): one line each. */
@@ -25,6 +25,6 @@ export const kitExecutors = ({
   app: code,
 }: ExecutorParts): Readonly<Record<string, ExecutorKind>> => ({
   add,
-  ...(code && { app: app(code) }),
+  ...(code && { app: typeof code === 'function' ? app(code) : code }),
   ...(ort && { onnx: onnx({ ort, executionProviders }) }),
 });
