@@ -11,6 +11,9 @@ export interface ByteSource {
   take(length: number, buffer?: ArrayBuffer): Promise<OwnedBytes>;
 }
 
+/** What `drain` holds in memory. */
+export const DRAIN_BYTES = 64 * 1024;
+
 /** A request's or a response's body, read with BYOB: 1 MiB a read, where a default reader gives 4 KiB. */
 export class Body implements ByteSource {
   #reader: ReadableStreamBYOBReader | undefined;
@@ -31,7 +34,7 @@ export class Body implements ByteSource {
   /** Reads and drops the rest, up to `limit` bytes of the whole body, so that its sender gets to see an answer. */
   async drain(limit: number): Promise<void> {
     try {
-      let buffer = new ArrayBuffer(64 * 1024);
+      let buffer = new ArrayBuffer(DRAIN_BYTES);
       while (this.#read < limit) {
         const bytes = await this.take(buffer.byteLength, buffer);
         if (bytes.length === 0) return;

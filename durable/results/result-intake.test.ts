@@ -141,6 +141,23 @@ test('uploads at once hold at most LIMITS.uploadBufferBytes; more wait their tur
   });
 });
 
+test('refused bodies that come slowly leave the memory to others', async () => {
+  await newRoom().use(async (room) => {
+    const digest = await importTensors(room, model);
+    const slow = Array.from({ length: LIMITS.uploadBufferBytes / LIMITS.rowBytes + 1 }, (_, i) => {
+      const { readable, writable } = new IdentityTransformStream();
+      const request = put(readable, { 'content-type': 'text/plain' });
+      const received = room.results.receive(request, { task: 't', site: `s${i}` }, ruleFor(digest));
+      return { received, close: () => writable.close() };
+    });
+    const quick = room.results.receive(put(good()), key, ruleFor(digest));
+    const first = await Promise.race([quick, scheduler.wait(2000)]);
+    await Promise.all(slow.map(({ close }) => close()));
+    for (const { received } of slow) expect(await received).toMatchObject({ ok: false });
+    expect(first).toMatchObject({ value: { kind: 'staged' } });
+  });
+});
+
 test('of more uploads of one result than LIMITS.uploadsPerResult, the oldest ends', async () => {
   const file = good();
   await newRoom().use(async (room) => {

@@ -6,7 +6,7 @@ import { matchLayout } from '../../core/tensors/layout.ts';
 import type { Layout } from '../../core/tensors/layout.ts';
 import { err, ok } from '../../core/tensors/result.ts';
 import type { Result } from '../../core/tensors/result.ts';
-import { Body } from '../bytes/body.ts';
+import { Body, DRAIN_BYTES } from '../bytes/body.ts';
 import type { ByteSource } from '../bytes/body.ts';
 import { ByteBudget } from '../bytes/byte-budget.ts';
 import { free } from '../bytes/chunk-rows.ts';
@@ -116,6 +116,7 @@ export class ResultIntake {
       }
       // A sender that is cut off in the middle of a body doesn't see the answer.
       if (!answer.ok || answer.value.kind === 'over') {
+        keep(DRAIN_BYTES);
         await body.drain(Math.max(rule.maxBytes, LIMITS.partBytes));
       }
       return answer;
