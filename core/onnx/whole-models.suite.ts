@@ -22,8 +22,12 @@ export interface Training {
   /** Positions of an example that each have a label. */
   readonly positions: readonly number[];
   readonly optimizer: { readonly lr: number; readonly momentum: number };
-  /** How far PyTorch's own losses in float32 are from those in float64: nobody follows closer than that. */
-  readonly rounding: number;
+  /** How far PyTorch itself in float32 is from float64, relatively: nobody follows closer than that. */
+  readonly rounding: {
+    readonly losses: number;
+    readonly weights: number;
+    readonly statistics: number;
+  };
   readonly losses: readonly number[];
   readonly weights: Readonly<
     Record<string, { shape: readonly number[]; norm: number; first: readonly number[] }>
@@ -142,27 +146,30 @@ const normOf = (data: Iterable<number | bigint>): number => {
  */
 export const expectCurve = async (programs: Programs, training: Training): Promise<void> => {
   const { losses, weights } = await follow(programs, training);
-  const tolerance = Math.max(1e-3, 3 * training.rounding);
+  const within = (rounding: number): number => Math.max(1e-3, 3 * rounding);
+  const [loose, close] = [within(training.rounding.weights), within(training.rounding.statistics)];
   losses.forEach((loss, step) => {
     const expected = training.losses[step] ?? NaN;
     expect(
       Math.abs(loss - expected) / expected,
       `loss ${loss} of step ${step + 1} should be ${expected}`,
-    ).toBeLessThanOrEqual(tolerance);
+    ).toBeLessThanOrEqual(within(training.rounding.losses));
   });
   for (const [name, { shape, norm, first }] of Object.entries(training.weights)) {
     const weight = weights.get(name);
     expect(weight?.shape, name).toEqual(shape);
     const length = normOf(weight?.data ?? []);
     expect(Math.abs(length - norm), `norm of ${name}`).toBeLessThanOrEqual(
-      2 * tolerance * norm + tolerance,
+      2 * loose * norm + loose,
     );
     first.forEach((value, i) =>
-      expect(Number(weight?.data[i]), `${name}[${i}]`).toBeCloseTo(value, 2),
+      expect(Math.abs(Number(weight?.data[i]) - value), `${name}[${i}]`).toBeLessThanOrEqual(
+        loose * (norm + 0.1),
+      ),
     );
   }
   for (const [name, stored] of Object.entries(training.statistics)) {
     const { by, scale } = distance(weights.get(name), tensorOf(stored));
-    expect(by, `${name} is off by ${by}`).toBeLessThanOrEqual(tolerance * scale + 1e-4);
+    expect(by, `${name} is off by ${by}`).toBeLessThanOrEqual(close * (scale + 0.1));
   }
 };
