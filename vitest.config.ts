@@ -14,7 +14,7 @@ export default defineConfig({
           name: 'node',
           environment: 'node',
           include: [
-            '{core,client-kit,cli,demo,functions,scripts,tests/http,tests/law}/**/*.test.ts',
+            '{core,client-kit,cli,dashboard,demo,functions,scripts,tests/http,tests/law}/**/*.test.ts',
           ],
           exclude: ['**/node_modules/**', '**/dist/**'],
           testTimeout: 60_000,

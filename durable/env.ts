@@ -13,6 +13,8 @@ export interface Env {
   readonly TOKEN_KEY_PREVIOUS?: string;
   /** Origins that browsers may call from, separated by commas, or `*`. Absent: the server's own. */
   readonly ALLOWED_ORIGINS?: string;
+  /** The Worker's own pages; without it there are none. */
+  readonly ASSETS?: Fetcher;
   /** Where uploaded blobs and finished models may live instead of rows: R2 on Cloudflare, */
   readonly R2?: R2Bucket;
   /** or workerd's disk service on-prem. */

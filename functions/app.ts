@@ -14,6 +14,7 @@ import { jobs } from './routes/jobs.ts';
 import { metrics } from './routes/metrics.ts';
 import { models } from './routes/models.ts';
 import { openapi } from './routes/openapi.ts';
+import { pages } from './routes/pages.ts';
 import { sites } from './routes/sites.ts';
 import { tasks } from './routes/tasks.ts';
 
@@ -36,6 +37,7 @@ export function createApp(): App {
   const app = new Hono<AppEnv>();
   app.use(requestId(), cors(), drain());
   for (const resource of RESOURCES) resource(app);
+  pages(app);
   for (const path of new Set(Object.values(ROUTES).map((route) => route.path))) {
     app.all(path, (c) => {
       const allow = [...allowed(path), 'OPTIONS'];

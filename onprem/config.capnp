@@ -9,6 +9,8 @@ const config :Workerd.Config = (
     (name = "objects", disk = (path = "objects", writable = true)),
     # Uploaded blobs and models of finished jobs, as files.
     (name = "blobs", disk = (path = "blobs", writable = true)),
+    # The pages, as built.
+    (name = "assets", disk = (path = "dist/dashboard")),
     # The server calls nobody.
     (name = "internet", network = (allow = [])),
   ],
@@ -32,6 +34,7 @@ const tributary :Workerd.Worker = (
     (name = "DIRECTORY", durableObjectNamespace = "DirectoryObject"),
     (name = "BLOB", durableObjectNamespace = "BlobObject"),
     (name = "BLOBS", service = "blobs"),
+    (name = "ASSETS", service = "assets"),
     (name = "ADMIN_TOKEN", fromEnvironment = "ADMIN_TOKEN"),
     (name = "TOKEN_KEY", fromEnvironment = "TOKEN_KEY"),
     (name = "TOKEN_KEY_PREVIOUS", fromEnvironment = "TOKEN_KEY_PREVIOUS"),

@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { DASHBOARD } from './build-dashboard.ts';
 import { buildWorker, ROOT } from './build-worker.ts';
 import { newTokenKey } from './keys.ts';
 import { TUNABLES, WORKERD } from './workerd.ts';
@@ -59,6 +60,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
         `--socket-addr=http=127.0.0.1:${port}`,
         `--directory-path=objects=${join(data, 'objects')}`,
         `--directory-path=blobs=${join(data, 'blobs')}`,
+        `--directory-path=assets=${DASHBOARD}`,
         '--control-fd=3',
       ],
       { env, stdio: ['ignore', 'pipe', 'pipe', 'pipe'] },

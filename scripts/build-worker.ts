@@ -1,8 +1,10 @@
 import { execFile } from 'node:child_process';
-import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { buildDashboard } from './build-dashboard.ts';
+import { isFresh } from './freshness.ts';
 
 export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 export const WORKER = join(ROOT, 'dist/worker');
@@ -27,29 +29,14 @@ export async function compatibilityDate(): Promise<string> {
 
 export const wranglerBin = join(ROOT, 'node_modules/wrangler/bin/wrangler.js');
 
-/** When the newest source below a path was written; tests and declarations don't count. */
-async function newest(path: string): Promise<number> {
-  const info = await stat(path);
-  if (!info.isDirectory()) return /\.(test|suite|d)\.ts$/.test(path) ? 0 : info.mtimeMs;
-  const names = await readdir(path);
-  const inner = names.filter((name) => !name.startsWith('.') && name !== 'node_modules');
-  return Math.max(0, ...(await Promise.all(inner.map((name) => newest(join(path, name))))));
-}
-
-async function isFresh(): Promise<boolean> {
-  const built = await stat(join(WORKER, 'index.js')).catch(() => null);
-  if (!built) return false;
-  const times = await Promise.all(SOURCES.map((name) => newest(join(ROOT, name))));
-  return built.mtimeMs >= Math.max(...times);
-}
-
 /**
- * Builds the Worker into dist/worker (index.js, kernel.wasm) with wrangler, if a source is newer. Wrangler puts a hash
- * into a module's file name; here names stay the same, so that a checked-in configuration can name them. Files are
+ * Builds the Worker's pages, and the Worker into dist/worker (index.js, kernel.wasm) with wrangler, if a source is newer.
+ * Wrangler puts a hash into a module's file name; here names stay the same, so that a checked-in configuration can name them. Files are
  * replaced whole: builds may run side by side.
  */
 export async function buildWorker(): Promise<string> {
-  if (await isFresh()) return WORKER;
+  await buildDashboard();
+  if (await isFresh(join(WORKER, 'index.js'), ROOT, SOURCES)) return WORKER;
   const started = new Date();
   const out = join(ROOT, `dist/build-${process.pid}`);
   try {

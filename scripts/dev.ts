@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare';
+import { DASHBOARD } from './build-dashboard.ts';
 import { buildWorker, compatibilityDate } from './build-worker.ts';
 import { keysOf } from './keys.ts';
 import { leash } from './leash.ts';
@@ -55,6 +56,7 @@ async function dev(): Promise<void> {
         DIRECTORY: object('DirectoryObject'),
         BLOB: object('BlobObject'),
       },
+      serviceBindings: { ASSETS: { disk: { path: DASHBOARD, writable: false } } },
       bindings: {
         ...keys,
         ...(ALLOWED_ORIGINS === undefined ? {} : { ALLOWED_ORIGINS }),

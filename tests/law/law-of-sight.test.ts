@@ -25,12 +25,14 @@ const SIGHT: Record<string, readonly string[]> = {
   functions: ['durable', 'core/protocol'],
   'client-kit': ['core/tensors', 'core/protocol', 'core/filters', 'core/onnx'],
   cli: ['client-kit', 'core/tensors', 'core/protocol', 'core/onnx'],
+  dashboard: ['client-kit', 'core/protocol'],
 };
 
 const root = resolve(import.meta.dirname, '../..');
 const rooms = Object.keys(SIGHT);
-const source = (room: string): string =>
-  room === 'client-kit' || room === 'cli' ? `${room}/src` : room;
+/** Rooms that are packages keep their sources in a folder. */
+const PACKAGES = ['client-kit', 'cli', 'dashboard'];
+const source = (room: string): string => (PACKAGES.includes(room) ? `${room}/src` : room);
 const slug = (room: string): string => room.replaceAll('/', '-');
 let house: string;
 let compiler = '';
