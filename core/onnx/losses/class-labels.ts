@@ -1,6 +1,7 @@
 import { intAttribute } from '../attribute.ts';
 import type { Dim } from '../dim.ts';
 import { isStatic } from '../dim.ts';
+import { ABSTRACT } from '../emitter.ts';
 import type { Emitter } from '../emitter.ts';
 import { refuse } from '../fault.ts';
 import type { Value } from '../graph.ts';
@@ -139,16 +140,9 @@ const numbers = (g: Emitter, classes: Classes): string =>
     data: Int32Array.from({ length: classes.count }, (_, i) => i),
   });
 
-/**
- * The number of the largest value along the class axis, which stays as 1; the first of equals, as ArgMax says in int64,
- * which WebGPU's kernels don't convert.
- */
-export const firstMaximum = (g: Emitter, classes: Classes, x: string): string => {
-  const all = numbers(g, classes);
-  const isMost = g.op('Equal', [x, g.reduce('ReduceMax', x, [classes.axis], 1)]);
-  const candidates = g.op('Where', [isMost, all, g.scalar(classes.count, all)]);
-  return g.reduce('ReduceMin', candidates, [classes.axis], 1);
-};
+/** The number of the largest value along the class axis, which stays as 1; int32, the first of equals. */
+export const firstMaximum = (g: Emitter, { axis }: Classes, x: string): string =>
+  g.op('FirstMaximum', [x], { axis }, ABSTRACT);
 
 /** What positions add up to: `loss` over the weights, `accuracy` over those that count, and the batch size. */
 export interface ClassSums {

@@ -4,6 +4,8 @@ import { BATCH } from '../batch.ts';
 import { encodeModel } from '../codec.ts';
 import { Emitter } from '../emitter.ts';
 import type { Graph } from '../graph.ts';
+import { lower } from '../lowering/lower.ts';
+import type { Target } from '../lowering/rule.ts';
 import { f32, open, scalarOf, seeded } from '../runtime.suite.ts';
 import { lossOf } from './registry.ts';
 import type { LossOptions } from './registry.ts';
@@ -36,6 +38,7 @@ export const judge = async (
   options: LossOptions,
   outputs: Tensors,
   labels?: Tensor,
+  target: Target = 'wasm',
 ): Promise<Judgement> => {
   const g = new Emitter(17);
   const model = answering(outputs);
@@ -44,9 +47,10 @@ export const judge = async (
   }
   const loss = lossOf(options);
   const made = loss.append(g, loss.judges(model), model);
+  const lowered = lower(g, target);
   const sums = new Map(
     [...made.metrics.flatMap(({ sum, count }) => [sum, count ?? sum]), made.examples].map(
-      ({ output, value }) => [output, value],
+      ({ output, value }) => [output, lowered.resolve(value)],
     ),
   );
   const inputs = [...outputs].map(([name, { dtype }]) => ({
@@ -58,9 +62,11 @@ export const judge = async (
     encodeModel({
       ...model,
       inputs: [...inputs, ...made.labels],
-      outputs: [...new Set([...sums.values(), ...made.seeds.values()])].map((name) => ({ name })),
-      nodes: g.nodes,
-      constants: g.constants,
+      outputs: [
+        ...new Set([...sums.values(), ...[...made.seeds.values()].map((x) => lowered.resolve(x))]),
+      ].map((name) => ({ name })),
+      nodes: lowered.nodes,
+      constants: lowered.constants,
     }),
   );
   const [y] = made.labels;
@@ -68,22 +74,25 @@ export const judge = async (
     new Map([...outputs, ...(y && labels ? [[y.name, labels] as const] : [])]),
   );
   await session.release();
-  const examples = scalarOf(out, made.examples.value);
+  const examples = scalarOf(out, lowered.resolve(made.examples.value));
   return {
     examples,
     metrics: new Map(
       made.metrics.map(({ name, sum, count }) => [
         name,
-        [scalarOf(out, sum.value), count ? scalarOf(out, count.value) : examples],
+        [
+          scalarOf(out, lowered.resolve(sum.value)),
+          count ? scalarOf(out, lowered.resolve(count.value)) : examples,
+        ],
       ]),
     ),
     gradients: new Map(
       [...made.seeds].flatMap(([name, value]): [string, Tensor][] => {
-        const tensor = out.get(value);
+        const tensor = out.get(lowered.resolve(value));
         return tensor === undefined ? [] : [[name, tensor]];
       }),
     ),
-    operators: g.nodes.map(({ opType }) => opType),
+    operators: lowered.nodes.map(({ opType }) => opType),
   };
 };
 

@@ -17,9 +17,9 @@ export interface SoftmaxCrossEntropyOptions extends ClassOptions {
 const WITHIN = ['Softmax', 'LogSoftmax'];
 
 /**
- * Cross-entropy of logits z (torch.nn.CrossEntropyLoss): sum over classes of a (L - z), with L = ln(sum e^z) and a the
- * truth, weighted and smoothed; slope (sum of a) softmax(z) - a. Written in primitives: the fused loss operators, and
- * OneHot, fall back to the CPU on WebGPU. The log-sum-exp is taken of z - max z, which never overflows.
+ * Cross-entropy of logits z (torch.nn.CrossEntropyLoss): minus the sum over classes of a ln softmax(z), with a the truth,
+ * weighted and smoothed; slope (sum of a) softmax(z) - a. Without the fused loss operators, and without OneHot: WebGPU has
+ * no kernels for them.
  */
 export const softmaxCrossEntropy = (options: SoftmaxCrossEntropyOptions): Loss => ({
   judges: (graph) => [judgedOf(graph, options.output, WITHIN).value],
@@ -29,17 +29,9 @@ export const softmaxCrossEntropy = (options: SoftmaxCrossEntropyOptions): Loss =
 
 const append = (g: Emitter, classes: Classes, options: SoftmaxCrossEntropyOptions): LossNodes => {
   const { output: logits, axis } = classes;
-  const shifted = g.op('Sub', [logits, g.reduce('ReduceMax', logits, [axis], 1)]);
-  const exps = g.op('Exp', [shifted]);
-  const sum = g.reduce('ReduceSum', exps, [axis], 1);
-  const { y, truth, share, mass, kept, divisorMass, picked } = truthOf(
-    g,
-    classes,
-    shifted,
-    options,
-  );
-  const log = g.op('Log', [sum]);
-  const losses = g.op('Sub', [mass === undefined ? log : g.op('Mul', [mass, log]), picked]);
+  const logs = g.op('LogSoftmax', [logits], { axis });
+  const { y, truth, share, mass, kept, divisorMass, picked } = truthOf(g, classes, logs, options);
+  const losses = g.op('Sub', [g.scalar(0, picked), picked]); // a loss of nothing is 0, not -0
   const { metrics, examples, divisor } = classSums(g, classes, {
     y: y.name,
     truth,
@@ -47,7 +39,7 @@ const append = (g: Emitter, classes: Classes, options: SoftmaxCrossEntropyOption
     mass: divisorMass,
     kept,
   });
-  const softmax = g.op('Div', [exps, sum]);
+  const softmax = g.op('Exp', [logs]);
   const slope = g.op('Sub', [mass === undefined ? softmax : g.op('Mul', [softmax, mass]), share]);
   return {
     labels: [y],
@@ -65,7 +57,7 @@ interface Truth {
   readonly share: string;
   /** The sum of a over the classes; left out where it is 1. */
   readonly mass?: string | undefined;
-  /** The sum over the classes of a (z - max z). */
+  /** The sum over the classes of a ln softmax(z). */
   readonly picked: string;
   readonly kept?: string | undefined;
   /** What the mean weighs each position with; left out where that is 1. */
@@ -75,7 +67,7 @@ interface Truth {
 const truthOf = (
   g: Emitter,
   classes: Classes,
-  shifted: string,
+  logs: string,
   options: SoftmaxCrossEntropyOptions,
 ): Truth => {
   const smoothing = options.labelSmoothing ?? 0;
@@ -87,14 +79,14 @@ const truthOf = (
     });
   }
   return options.labels === 'probabilities'
-    ? softTruth(g, classes, shifted, smoothing, options)
-    : indexTruth(g, classes, shifted, smoothing, options);
+    ? softTruth(g, classes, logs, smoothing, options)
+    : indexTruth(g, classes, logs, smoothing, options);
 };
 
 const indexTruth = (
   g: Emitter,
   classes: Classes,
-  shifted: string,
+  logs: string,
   smoothing: number,
   options: SoftmaxCrossEntropyOptions,
 ): Truth => {
@@ -104,24 +96,24 @@ const indexTruth = (
   const common = { y, truth: label, kept, divisorMass: mass };
   if (smoothing === 0) {
     // Not the product with a one-hot: a logit of -inf elsewhere (a masked class) would make it NaN.
-    const own = along(g.op('Where', [chosen, shifted, g.scalar(0, shifted)]));
+    const own = along(g.op('Where', [chosen, logs, g.scalar(0, logs)]));
     const picked = mass === undefined ? own : g.op('Mul', [mass, own]);
     return { ...common, share: weighted, mass, picked };
   }
-  const even = g.scalar(smoothing / count, shifted);
+  const even = g.scalar(smoothing / count, logs);
   const spread = weights === undefined ? even : g.op('Mul', [weights, even]);
   const share = g.op('Add', [
     g.op('Mul', [weighted, g.scalar(1 - smoothing, weighted)]),
     kept === undefined ? spread : g.op('Mul', [kept, spread]),
   ]);
-  const picked = along(g.op('Mul', [share, shifted]));
+  const picked = along(g.op('Mul', [share, logs]));
   return { ...common, share, mass: weights === undefined ? kept : along(share), picked };
 };
 
 const softTruth = (
   g: Emitter,
   classes: Classes,
-  shifted: string,
+  logs: string,
   smoothing: number,
   { classWeights, ignoreIndex }: SoftmaxCrossEntropyOptions,
 ): Truth => {
@@ -152,6 +144,6 @@ const softTruth = (
     truth: firstMaximum(g, classes, y.name),
     share,
     mass: along(share),
-    picked: along(g.op('Mul', [share, shifted])),
+    picked: along(g.op('Mul', [share, logs])),
   };
 };

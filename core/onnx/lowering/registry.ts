@@ -3,6 +3,7 @@ import { batchNormalization } from './batch-normalization.ts';
 import { convFewCells, convTransposeFewCells } from './conv-few-cells.ts';
 import { convTransposeOnGpu } from './conv-transpose-on-gpu.ts';
 import { convWeightGradient } from './conv-weight-gradient.ts';
+import { firstMaximum, firstMaximumByNumber } from './first-maximum.ts';
 import { maxPoolMask } from './max-pool-mask.ts';
 import { maxPoolTiles } from './max-pool-tiles.ts';
 import * as parts from './in-parts.ts';
@@ -30,6 +31,7 @@ const onGpu = (form: Rewrite): { readonly webgpu: Rewrite } => ({ webgpu: form }
 export const LOWERINGS: Readonly<Record<string, Readonly<Record<Target, Lowering>>>> = {
   BatchNormalization: everywhere(batchNormalization),
   ConvWeightGrad: everywhere(convWeightGradient),
+  FirstMaximum: { ...onCpu(firstMaximum), webgpu: firstMaximumByNumber },
   MaxPoolGrad: { ...onCpu(maxPoolTiles), webgpu: maxPoolMask },
   ReluGrad: { ...onCpu(reluBySign), webgpu: reluByChoice },
 };

@@ -24,3 +24,8 @@ export const argument: ShapeRule = (n) => {
   const shape = n.shape(0).flatMap((dim, axis) => (axis !== reduced ? [dim] : keep ? [1] : []));
   return [{ dtype: 'I64', shape }];
 };
+
+/** The number of the first maximum: the axis stays, as 1. */
+export const firstMaximum: ShapeRule = (n) => [
+  { dtype: 'I32', shape: n.shape(0).with(n.axis('axis', 0, n.rank(0)), 1) },
+];
