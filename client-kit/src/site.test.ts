@@ -236,13 +236,16 @@ test('filters: the job’s clip, then the site’s own, which no job can remove'
     [{ id: 't', name: 'train', model: encode(numbers(1, 1)) }],
   ).ended = true;
   await serve(server, ended, {
-    policy: () => [
-      {
-        name: 'negate',
-        needs: 'ANY',
-        map: ({ data }) => Float32Array.from(data as Float32Array, (x) => -x),
-      },
-    ],
+    policy: {
+      filters: (on) => [
+        {
+          name: 'negate',
+          needs: 'ANY',
+          map: ({ data }) =>
+            Float32Array.from(data as Float32Array, (x) => (on === 'result' ? -x : x)),
+        },
+      ],
+    },
   });
   const [first, second] = [...(server.tensorsOf('t').tensors.get('w')?.data ?? [])] as number[];
   expect(first).toBeCloseTo(-Math.SQRT1_2, 6);

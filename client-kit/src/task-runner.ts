@@ -22,7 +22,7 @@ import type {
   TaskExecutor,
 } from './assignment.ts';
 import { encodeResult } from './fl-model.ts';
-import type { Run } from './run.ts';
+import type { Run, Voice } from './run.ts';
 import type { EncodedResult, FLModel } from './fl-model.ts';
 import type { Letter } from './outbox.ts';
 import { convertParams } from './params.ts';
@@ -46,6 +46,7 @@ export interface JobState {
   readonly log: Log;
   /** Whoever listens. */
   readonly run?: Run | undefined;
+  readonly voice: Voice;
   /** Why nothing of it is done here: the owner said no. */
   readonly refusal?: TaskError | undefined;
 }
@@ -96,7 +97,7 @@ export class TaskRunner {
     const { policy, connection, store, name: site } = this.#site;
     const { run, id, spec, refusal } = this.#job;
     if (refusal) throw refusal;
-    policy?.admit?.(task, { id, spec, site, server: connection.server.origin });
+    await policy?.admit?.(task, { id, spec, site, server: connection.server.origin }, store);
     const { kind, executor } = this.#executorFor(task.name);
     const received = await this.#receive(task, signal);
     await run?.fire('_before_task_data_filter', { task, params: received });
@@ -171,6 +172,7 @@ export class TaskRunner {
       site: this.#site.name,
       store: scoped(this.#job.own, EXECUTOR),
       data: () => this.#dataset(),
+      voice: this.#job.voice,
       blob: async (digest, signal) => {
         const url = `/v1/jobs/${encodeURIComponent(this.#job.id)}/blobs/${digest}`;
         return (await this.#job.programs.get({ digest, url }, signal)).bytes;
@@ -253,7 +255,9 @@ export class TaskRunner {
     received: Tensors | undefined,
   ): Promise<FLModel> {
     if (!model.params) return model;
-    const paramsType = task.paramsType === 'ANY' ? transferType : task.paramsType;
+    const differs = this.#filtersFor('result', task).some(({ filter }) => filter.needs === 'DIFF');
+    const paramsType =
+      task.paramsType !== 'ANY' ? task.paramsType : differs ? 'DIFF' : transferType;
     const has = model.paramsType ?? 'FULL';
     const converted = convertParams(model.params, has, paramsType, received);
     const params = await this.#filter('result', task, converted, paramsType);

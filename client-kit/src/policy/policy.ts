@@ -21,7 +21,7 @@ export interface ProposedJob {
  */
 export interface Policy {
   /** Before anything of a task is fetched. */
-  admit?(task: Task, job: ProposedJob): void;
+  admit?(task: Task, job: ProposedJob, store: Store): Promise<void>;
   /** Around the job's own: of task data before them, of results after them, so they have the last word. */
   filters?(on: 'data' | 'result', task: TaskInfo, spec: JobSpec): readonly Filter[];
   /** Of one task, while the executor works. More is answered with TASK_ABORTED (steps) or TIMEOUT. */
