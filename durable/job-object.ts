@@ -4,15 +4,16 @@
 //     reaches the workflow, only in the transaction of its last slice. A slice is a fixed amount of input, never a time.
 //     The first runs in the closing turn, the rest from the alarm. A reply during folding is `late`; an abort drops it.
 //  2. Nothing that a turn decides by outlives it but rows. In memory are only requests under way (who waits, uploads and
-//     their buffers, mail and copies on their way, a creation): their callers ask again; and what rows say at any time: the spec, layouts,
-//     the state of a fold's hash.
+//     their buffers, mail and copies on their way, a creation): their callers ask again; and what rows say at any time: the
+//     spec, layouts, the state of a fold's hash.
 //  6. Replies are keyed (task, site): a retry is `duplicate`, a late one `late`; nothing is counted twice.
 //  7. Folding is in site order (byte order of names), not arrival order: the same replies give the same bytes.
 //  9. `alarm()` never throws outward. One alarm, many deadlines; `setAlarm` is called inside the transaction, and the
 //     constructor re-arms a missing one. `turn` rejects a closure that returns a thenable.
 // 10. Between objects there is an outbox: a row written in the turn, delivered after commit, retried by the alarm,
-//     idempotent by id. So do finished models go to the store that is bound for them (models/model-archive.ts). The directory has one for what jobs are to do; a job holds its blobs while it is created, which the
-//     directory repeats until it is done.
+//     idempotent by id. So do finished models go to the store that is bound for them (models/model-archive.ts). The
+//     directory has one for what jobs are to do; a job holds its blobs while it is created, which the directory repeats
+//     until it is done.
 import { DurableObject } from 'cloudflare:workers';
 import type { AnalyticsEntry } from '../core/protocol/analytics.ts';
 import type { Caller, SiteCaller } from '../core/protocol/caller.ts';

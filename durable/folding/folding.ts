@@ -90,8 +90,9 @@ type OutputRow = {
 /**
  * Makes models of uploads, row by row over the base model's layout, in slices of LIMITS.foldSliceBytes of input: a row of
  * more sites than that is made over several slices, its sums put aside in between (where the aggregator has `batches`;
- * without, a slice is a row of all sites at least). All state is in rows: after an eviction, or a rolled back turn, the next slice goes on, hashing
- * the finished rows again. Sites are taken in byte order of their names: the same uploads give the same bytes.
+ * without, a slice is a row of all sites at least). All state is in rows: after an eviction, or a rolled back turn, the
+ * next slice goes on, hashing the finished rows again. Sites are taken in byte order of their names: the same uploads give
+ * the same bytes.
  */
 export class Folding {
   readonly #parts: Parts;

@@ -14,8 +14,8 @@ import type { ChunkRows } from '../bytes/chunk-rows.ts';
 import { arrivalFault, digestMismatch, tensorProblem } from '../http/content-fault.ts';
 import { parsePart } from '../http/content-range.ts';
 import { digestOf, reprDigest, sha256 } from '../bytes/digest.ts';
-import { RunSource } from '../uploads/partial-uploads.ts';
 import type { PartialUploads } from '../uploads/partial-uploads.ts';
+import { RunSource } from '../uploads/run-source.ts';
 import { failed } from './reply-header.ts';
 import type { ResultRule } from './reply-header.ts';
 import {
