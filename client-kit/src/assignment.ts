@@ -8,7 +8,7 @@ import type { Tensors } from '../../core/tensors/tensor.ts';
 import type { LogOptions } from './analytics.ts';
 import type { Dataset } from './dataset.ts';
 import type { FLModel } from './fl-model.ts';
-import type { EventHandler, MakeRun, Run } from './run.ts';
+import type { EventHandler, MakeRun, Run, Voice } from './run.ts';
 import type { Rng } from './seed.ts';
 import type { Store } from './store.ts';
 
@@ -81,6 +81,8 @@ export interface Resources {
   readonly data: () => Promise<Dataset>;
   /** A program or model that the job's spec names. */
   readonly blob: (digest: string, signal?: AbortSignal) => Promise<Uint8Array<ArrayBuffer>>;
+  /** For components in another thread. */
+  readonly voice: Voice;
 }
 
 /** Does tasks: what every way to bring code comes down to. Throws TaskError to answer with its code; anything else is EXECUTION_EXCEPTION. */

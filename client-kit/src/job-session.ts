@@ -5,7 +5,7 @@ import { pause } from './backoff.ts';
 import { BlobCache, MODELS, PROGRAMS } from './download.ts';
 import { infoOf } from './event.ts';
 import type { Log } from './assignment.ts';
-import type { Run, RunJob } from './run.ts';
+import type { Run, Voice } from './run.ts';
 import { encodeFailure } from './fl-model.ts';
 import { holdLease, TaskClosed } from './lease.ts';
 import { StorageError } from './patient-store.ts';
@@ -55,8 +55,9 @@ export class JobSession {
       const proposed = { id: this.#job, spec, site: name, server: connection.server.origin, blob };
       const refusal = await refusalOf(approve, proposed, own, signal);
       const log: Log = (key, value, options) => this.#analytics.log(key, value, options);
-      run = this.#site.makeRun?.(this.#runJob(spec, log));
-      const job = { id: this.#job, spec, own, programs, models, log, run, refusal };
+      const voice = this.#voice();
+      run = this.#site.makeRun?.({ id: this.#job, spec, site: this.#site.name, ...voice });
+      const job = { id: this.#job, spec, own, programs, models, log, run, voice, refusal };
       runner = new TaskRunner(this.#site, job);
       if (run) runner.prepare();
       await run?.fire('_about_to_start_run');
@@ -79,12 +80,13 @@ export class JobSession {
     }
   }
 
-  #runJob(spec: JobSpec, log: Log): RunJob {
-    const { name: site, connection, onEvent } = this.#site;
-    const job = this.#job;
+  #voice(): Voice {
+    const { connection, onEvent } = this.#site;
+    const path = `${this.#path}/fed-events`;
     return {
-      ...{ id: job, spec, site, connection, log },
-      say: (level, source, text) => onEvent({ type: 'message', job, level, source, text }),
+      say: (level, source, text) =>
+        onEvent({ type: 'message', job: this.#job, level, source, text }),
+      sendEvents: (events) => connection.json('POST', path, { json: { events }, attempts: 3 }),
     };
   }
 

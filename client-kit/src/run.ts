@@ -1,11 +1,11 @@
 import type { EventType } from '../../core/protocol/event-type.ts';
+import type { FedEvent } from '../../core/protocol/fed-event.ts';
 import type { FLContext } from '../../core/protocol/fl-context.ts';
 import type { JobSpec } from '../../core/protocol/job.ts';
 import type { ReturnCode } from '../../core/protocol/return-code.ts';
 import type { Task } from '../../core/protocol/task.ts';
 import type { Tensors } from '../../core/tensors/tensor.ts';
-import type { Content, Execution, Log } from './assignment.ts';
-import type { Connection } from './connection.ts';
+import type { Content, Execution } from './assignment.ts';
 
 /** Who hears of events: FLARE's FLComponent, as far as the run sees it. */
 export interface EventHandler {
@@ -24,14 +24,19 @@ export interface Moment {
   readonly returnCode?: ReturnCode;
 }
 
+/** How components are heard outside of their run. */
+export interface Voice {
+  /** A line for `onEvent`. */
+  readonly say: (level: LogLevel, source: string, text: string) => void;
+  /** Carries federated events to the server. Rejects with ProblemError where it takes none, or can't be reached. */
+  readonly sendEvents: (events: readonly FedEvent[]) => Promise<unknown>;
+}
+
 /** The job that a run is of. */
-export interface RunJob {
+export interface RunJob extends Voice {
   readonly id: string;
   readonly spec: JobSpec;
   readonly site: string;
-  readonly connection: Connection;
-  readonly log: Log;
-  readonly say: (level: LogLevel, source: string, text: string) => void;
 }
 
 /**

@@ -58,11 +58,10 @@ export class FedEvents {
   }
 
   async #send(): Promise<void> {
-    const path = `/v1/jobs/${encodeURIComponent(this.#job.id)}/fed-events`;
     while (this.#waiting.length > 0) {
       const events = this.#waiting.splice(0, 100);
       try {
-        await this.#job.connection.json('POST', path, { json: { events }, attempts: 3 });
+        await this.#job.sendEvents(events);
       } catch (error) {
         const why = error instanceof ProblemError ? error.message : 'the server can not be reached';
         this.#job.say('warning', 'FedEvents', `${events.length} federated events lost: ${why}`);
