@@ -31,6 +31,7 @@ __all__ = ["AgentClosed", "CallStateError", "FLModel", "FlareAgent", "ResultReje
 PROTOCOL = 1
 MAX_WAIT = 25
 GRACE = 30
+BYE = 1
 LOG_WAITING = 10_000
 JSON, SAFETENSORS = "application/json", "application/x-safetensors"
 SUFFIXES = {".json": JSON, ".safetensors": SAFETENSORS}
@@ -455,8 +456,8 @@ class FlareAgent:
     def _ask(self, head, params=None, over=None):
         """The site's answer; None where there is none, and it is to be asked again."""
         try:
-            asked = {**self._who, **head}
-            answer = self.pipe.ask(asked, params, head.get("wait", 0) + GRACE, over or self._closed)
+            patience = BYE if head["op"] == "bye" else head.get("wait", 0) + GRACE
+            answer = self.pipe.ask({**self._who, **head}, params, patience, over or self._closed)
         except (OSError, ValueError, KeyError, struct.error, http.client.HTTPException):
             return None
         self._heard = time.monotonic()

@@ -118,12 +118,13 @@ export class Exchange {
     this.#remember(task, { accepted: true, reason: 'answered' });
   }
 
-  /** Tells the agent that a job has ended, if it had tasks of it. Resolves when it has heard, or after `lingerMS`. */
+  /** Tells the agent that a job has ended, if it had tasks of it. Resolves when it has heard, left, or after `lingerMS`. */
   async end(job: string, reason: string, lingerMS: number): Promise<void> {
     if (!this.#session?.jobs.has(job)) return;
     this.#ended.set(job, reason);
     this.#change.happen();
-    await this.#change.until(() => (this.#ended.has(job) ? undefined : true), lingerMS);
+    const heard = (): true | undefined => (this.#session && this.#ended.has(job) ? undefined : true);
+    await this.#change.until(heard, lingerMS);
     this.#ended.delete(job);
   }
 

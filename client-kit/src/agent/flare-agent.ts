@@ -43,6 +43,7 @@ export class CallStateError extends Error {
 }
 
 const GRACE_MS = 30_000;
+const BYE_MS = 1000;
 const LOG_WAITING = 10_000;
 
 /**
@@ -248,7 +249,7 @@ export class FlareAgent {
         { head: { ...this.#who, ...head }, tensors },
         {
           signal: AbortSignal.any([over, this.#stopping.signal]),
-          patienceMS: wait * 1000 + GRACE_MS,
+          patienceMS: head['op'] === 'bye' ? BYE_MS : wait * 1000 + GRACE_MS,
         },
       );
       this.#heard = this.#options.now();

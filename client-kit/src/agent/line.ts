@@ -2,7 +2,7 @@ import { Exchange } from './exchange.ts';
 import type { SitePipe } from './pipe.ts';
 
 /** How long a pipe stays open after its last job, for the agent to hear that the job has ended. */
-const LINGER_MS = 3000;
+const LINGER_MS = 10_000;
 
 /** A pipe and what goes over it, for all jobs that use it: open while there are such. */
 export class Line {

@@ -15,8 +15,16 @@ interface Parcel {
   readonly tributary: 'ask' | 'answer';
   readonly id: string;
   readonly type: string;
+  /** Empty: an answer by nobody. */
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
+
+const nobody = (id: string): Parcel => ({
+  tributary: 'answer',
+  id,
+  type: '',
+  bytes: new Uint8Array(0),
+});
 
 const send = (port: Port, kind: Parcel['tributary'], id: string, message: Message): void => {
   const encoded = encodeMessage(message);
@@ -36,7 +44,7 @@ export class PortSitePipe implements SitePipe {
   readonly #ports = new Set<Port>();
   #answer: Answerer | undefined;
 
-  /** Listens to a port from now on. Questions that come while no job is there stay without an answer. */
+  /** Listens to a port from now on. While no job is there, nobody answers. */
   attach(port: Port): void {
     this.#ports.add(port);
     port.addEventListener('message', (event) => void this.#heard(port, event));
@@ -54,7 +62,8 @@ export class PortSitePipe implements SitePipe {
   async #heard(port: Port, event: MessageEvent): Promise<void> {
     const parcel = parcelOf(event, 'ask');
     const answer = this.#answer;
-    if (!parcel || !answer) return;
+    if (!parcel) return;
+    if (!answer) return port.postMessage(nobody(parcel.id), []);
     let reply: Message;
     try {
       reply = await answer(decodeMessage(parcel.type, parcel.bytes));
@@ -94,6 +103,7 @@ export class PortAgentPipe implements AgentPipe {
         const parcel = parcelOf(event, 'answer');
         if (parcel?.id !== id) return;
         over();
+        if (parcel.bytes.length === 0) return reject(new Error('no site listens'));
         try {
           resolve(decodeMessage(parcel.type, parcel.bytes));
         } catch (error) {
