@@ -2,10 +2,12 @@ import type { Aggregator, Chunk, Slice } from '../../core/aggregators/aggregator
 import type { Kernel } from '../../core/aggregators/kernel.ts';
 import type { ParamsType } from '../../core/protocol/fl-model.ts';
 import { DTYPES } from '../../core/tensors/dtype.ts';
+import { decodeBytes } from '../../core/filters/quantization/codec.ts';
 import type { Layout, TensorEntry } from '../../core/tensors/layout.ts';
 import { free } from '../bytes/chunk-rows.ts';
 import type { OwnedBytes } from '../bytes/chunk-rows.ts';
 import { ROWS_KEPT } from './row-cache.ts';
+import type { Coding } from '../results/coding.ts';
 import type { RowCache } from './row-cache.ts';
 import { spansOf } from '../bytes/spans.ts';
 import type { Span } from '../bytes/spans.ts';
@@ -16,6 +18,8 @@ export interface Input {
   readonly weight: number;
   readonly upload: string;
   readonly layout: Layout;
+  /** How its tensors are quantised, if they are. */
+  readonly coding: Coding | undefined;
 }
 
 /** All that folding one cell needs. */
@@ -67,6 +71,29 @@ export const piecesOf = (cells: Cells, from: number, to: number): Piece[] => {
   }));
 };
 
+/** One site's bytes of a span, as numbers of the model's dtype: of a quantised tensor, the blocks that it touches are decoded. */
+const readSpan = (
+  { upload, layout, coding }: Input,
+  { entry, begin, end }: Span,
+  target: Uint8Array,
+  cache: RowCache,
+): void => {
+  const own = layout.byName.get(entry.name) as TensorEntry;
+  const copy = (at: number, to: Uint8Array): void =>
+    cache.copy(upload, layout.dataBytes, own.begin + at, to);
+  const [from, to] = [begin - entry.begin, end - entry.begin];
+  if (!coding?.before.has(entry.name)) return copy(from, target);
+  let codes: OwnedBytes = new Uint8Array(0);
+  const bytes = decodeBytes(coding.codec, entry, [from, to], (first, last) => {
+    codes = new Uint8Array(last - first);
+    copy(first, codes);
+    return codes;
+  });
+  target.set(bytes);
+  free(codes);
+  free(bytes as OwnedBytes);
+};
+
 /** Some sites' bytes of a piece, each freed when the next is asked for. `alone`: the cell has no other piece. */
 function* slicesOf(
   { base, readUpload, cache }: Cells,
@@ -75,16 +102,16 @@ function* slicesOf(
   alone: boolean,
 ): Generator<Slice> {
   for (const input of inputs) {
-    const { site, weight, upload, layout } = input;
+    const { site, weight, upload, layout, coding } = input;
     let bytes: OwnedBytes;
-    if (layout === base && alone) bytes = readUpload(upload, piece.begin, piece.end - piece.begin);
+    if (layout === base && !coding && alone)
+      bytes = readUpload(upload, piece.begin, piece.end - piece.begin);
     else {
       if (!sent(input, piece.spans[0])) continue;
       bytes = new Uint8Array(piece.end - piece.begin);
-      for (const { entry, begin, end } of piece.spans) {
-        const own = layout.byName.get(entry.name) as TensorEntry;
-        const target = bytes.subarray(begin - piece.begin, end - piece.begin);
-        cache.copy(upload, layout.dataBytes, own.begin + begin - entry.begin, target);
+      for (const span of piece.spans) {
+        const target = bytes.subarray(span.begin - piece.begin, span.end - piece.begin);
+        readSpan(input, span, target, cache);
       }
     }
     try {

@@ -7,7 +7,6 @@ import { LIMITS } from '../../core/protocol/limits.ts';
 import { byName } from '../../core/protocol/names.ts';
 import { shown } from '../../core/tensors/fault.ts';
 import { canonicalHeader } from '../../core/tensors/header.ts';
-import type { Layout } from '../../core/tensors/layout.ts';
 import { free } from '../bytes/chunk-rows.ts';
 import type { ChunkRows } from '../bytes/chunk-rows.ts';
 import { digestOf, sha256 } from '../bytes/digest.ts';
@@ -16,7 +15,7 @@ import { foldSlice } from './fold-slice.ts';
 import type { FoldFailure, Progress, Work } from './fold-slice.ts';
 import { keep } from './keep.ts';
 import type { ModelStore } from '../models/model-store.ts';
-import type { ResultStore } from '../results/result-store.ts';
+import type { ResultStore, UploadTable } from '../results/result-store.ts';
 import { RowCache } from './row-cache.ts';
 import { sameTable } from '../bytes/spans.ts';
 
@@ -238,10 +237,13 @@ export class Folding {
     const base = models.layout(fold.base);
     if (!base) throw new RangeError(`the model ${fold.base} is gone`);
     const replies: FoldOutput['replies'] = JSON.parse(output.replies);
-    const inputs = replies.map((reply) => ({
-      ...reply,
-      layout: layoutIn(results, reply.upload, base),
-    }));
+    const known = new Map<string, UploadTable>();
+    const inputs = replies.map((reply) => {
+      const table = results.table(reply.upload, known);
+      // The base's very own where its tensors lie at the same places.
+      const same = !table.coding && sameTable(table.layout, base);
+      return { ...reply, ...table, ...(same && { layout: base }) };
+    });
     const adopts = aggregator === keep && inputs[0]?.layout === base;
     if (!adopts && output.run === null && base.dataBytes > rows.room()) return undefined;
     const run = adopts ? null : (output.run ?? rows.begin(base.dataBytes, 'kept'));
@@ -272,9 +274,3 @@ export class Folding {
     return (this.#work = { task, n: output.n, run, cells, header, hash, hashed: done });
   }
 }
-
-/** An upload's layout: the base's very own where its tensors lie at the same places. */
-const layoutIn = (results: ResultStore, upload: string, base: Layout): Layout => {
-  const layout = results.layout(upload);
-  return sameTable(layout, base) ? base : layout;
-};

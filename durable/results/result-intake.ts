@@ -16,6 +16,8 @@ import { parsePart } from '../http/content-range.ts';
 import { digestOf, reprDigest, sha256 } from '../bytes/digest.ts';
 import type { PartialUploads } from '../uploads/partial-uploads.ts';
 import { RunSource } from '../uploads/run-source.ts';
+import { codedCheck, readCoding } from './coding.ts';
+import type { Coding } from './coding.ts';
 import { failed } from './reply-header.ts';
 import type { ResultRule } from './reply-header.ts';
 import {
@@ -43,8 +45,16 @@ interface Parts {
   readonly layoutOf: (digest: string) => Layout | null;
   readonly partials: PartialUploads;
   /** Begins an upload. -> its id, which is its run */
-  readonly begin: (key: ResultKey, layout: Layout, layoutOf: string | null) => string;
+  readonly begin: (key: ResultKey, table: Table) => string;
   readonly drop: (upload: string) => void;
+}
+
+/** Where an upload's tensors lie, as it is kept. */
+export interface Table {
+  readonly layout: Layout;
+  /** The model with this very layout, if there is one. */
+  readonly layoutOf: string | null;
+  readonly coding: Coding | undefined;
 }
 
 /** Why an upload ended before its body did: what it is for is over, or the site sends it again. */
@@ -123,12 +133,12 @@ export class ResultIntake {
     });
   }
 
-  /** The longest header that a result may have: the model's tensors in any spelling, and an FLModel. */
+  /** The longest header that a result may have: the model's tensors in any spelling, twice where quantised; an FLModel. */
   #headLimit({ layoutOf, tensors }: ResultRule): number {
     if (layoutOf === null && tensors !== 'forbidden') return LIMITS.headerBytes;
     const base = layoutOf === null ? null : this.#parts.layoutOf(layoutOf);
     const names = base ? headerBound(base) : 0;
-    return Math.min(LIMITS.headerBytes, names + 2 * LIMITS.replyJsonBytes + HEAD_SLACK);
+    return Math.min(LIMITS.headerBytes, 2 * names + 2 * LIMITS.replyJsonBytes + HEAD_SLACK);
   }
 
   /** One more upload of this result; of too many whole ones at once, the oldest ends. Parts see to that themselves. */
@@ -228,11 +238,15 @@ export class ResultIntake {
       return skipped.ok ? staged(null) : skipped;
     }
     const base = rule.layoutOf === null ? null : this.#parts.layoutOf(rule.layoutOf);
-    if (base) {
-      const match = matchLayout(base, layout, { partial: rule.partial });
-      if (!match.ok) return err(tensorProblem(match.error));
-    } else if (rule.layoutOf !== null) {
+    if (rule.layoutOf !== null && !base) {
       return err({ reason: 'internal', detail: `the model ${rule.layoutOf} is gone` });
+    }
+    const coded = readCoding(layout, base);
+    if (!coded.ok) return coded;
+    const coding = coded.value?.coding;
+    if (base) {
+      const match = matchLayout(coded.value?.wanted ?? base, layout, { partial: rule.partial });
+      if (!match.ok) return err(tensorProblem(match.error));
     }
     if (work.ended !== null) return endedAs(work.ended);
     if (layout.dataBytes > this.#rows.room()) {
@@ -241,8 +255,12 @@ export class ResultIntake {
         detail: 'the results and models of this job fill its storage',
       });
     }
-    const same = base !== null && sameTable(base, layout);
-    const upload = this.#parts.begin(key, layout, same ? rule.layoutOf : null);
+    const same = base !== null && !coding && sameTable(base, layout);
+    const upload = this.#parts.begin(key, {
+      layout,
+      layoutOf: same ? rule.layoutOf : null,
+      coding,
+    });
     const hash = digest !== null ? sha256().update(prefix).update(json) : undefined;
     free(json);
     // From here on a row is all that this upload holds, unless it has a table of its own.
@@ -256,6 +274,7 @@ export class ResultIntake {
           rows: this.#rows,
           run: Number(upload),
           finite: this.#parts.kernel,
+          check: coding && codedCheck(layout, coding),
           ...(hash && { hash }),
           cancelled: () => work.ended !== null,
         },

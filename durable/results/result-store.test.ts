@@ -24,7 +24,7 @@ test('a good result is staged, read back and committed', async () => {
     const { upload } = (received as { value: { upload: string } }).value;
     results.commit(upload, 't', 'a');
     results.clearDead();
-    expect(results.layout(upload).byName.get('b')).toMatchObject({ begin: 24, end: 32 });
+    expect(results.table(upload).layout.byName.get('b')).toMatchObject({ begin: 24, end: 32 });
     expect([...new Float32Array(results.read(upload, 24, 8).slice().buffer)]).toEqual([7, 8]);
     expect(() => results.commit(upload, 't', 'b')).toThrow(RangeError);
   });
@@ -40,7 +40,9 @@ test('tensors in another order keep a layout of their own', async () => {
       ruleFor(digest),
     );
     const { upload } = (received as { value: { upload: string } }).value;
-    expect(room.results.layout(upload).entries.map(({ name, begin }) => [name, begin])).toEqual([
+    expect(
+      room.results.table(upload).layout.entries.map(({ name, begin }) => [name, begin]),
+    ).toEqual([
       ['b', 0],
       ['w', 8],
     ]);
@@ -109,7 +111,7 @@ test('what was not committed is dead after an eviction', async () => {
     while (rows.sweep());
     expect(results.read(first, 0, 4).length).toBe(4);
     expect(() => results.read(second, 0, 4)).toThrow(RangeError);
-    expect(() => results.layout(second)).toThrow(RangeError);
+    expect(() => results.table(second)).toThrow(RangeError);
   });
 });
 

@@ -1,16 +1,23 @@
 import type { Kernel } from '../../core/aggregators/kernel.ts';
 import type { Fault } from '../../core/protocol/fault.ts';
 import { LIMITS } from '../../core/protocol/limits.ts';
-import { canonicalHeader, parseHeader, PREFIX_BYTES } from '../../core/tensors/header.ts';
+import {
+  decodeQuantization,
+  encodeQuantization,
+  QUANTIZATION_KEY,
+} from '../../core/filters/quantization/metadata.ts';
+import { encodeHeader, parseHeader, PREFIX_BYTES } from '../../core/tensors/header.ts';
 import type { Layout } from '../../core/tensors/layout.ts';
 import type { Result } from '../../core/tensors/result.ts';
 import { CHUNK_TABLES, free } from '../bytes/chunk-rows.ts';
 import type { ChunkRows, OwnedBytes } from '../bytes/chunk-rows.ts';
+import { digestOf, sha256 } from '../bytes/digest.ts';
 import { PARTIAL_TABLES, PartialUploads } from '../uploads/partial-uploads.ts';
+import { codingOf } from './coding.ts';
 import type { ResultRule } from './reply-header.ts';
 import type { Received } from './result-body.ts';
 import { ResultIntake } from './result-intake.ts';
-import type { ResultKey } from './result-intake.ts';
+import type { ResultKey, Table } from './result-intake.ts';
 
 export type { Received } from './result-body.ts';
 
@@ -40,6 +47,19 @@ type Row = {
   head: number | null;
 };
 
+/** An upload's table, as it was kept. */
+export type UploadTable = Omit<Table, 'layoutOf'>;
+
+const parsedTable = (json: Uint8Array, upload: string): UploadTable => {
+  const layout = parseHeader(json, { maxTensors: LIMITS.tensors });
+  if (!layout.ok) throw new RangeError(`the header of upload ${upload}: ${layout.error.reason}`);
+  const text = layout.value.metadata.get(QUANTIZATION_KEY);
+  if (text === undefined) return { layout: layout.value, coding: undefined };
+  const quantization = decodeQuantization(text);
+  if (!quantization.ok) throw new RangeError(`the quantization of upload ${upload}`);
+  return { layout: layout.value, coding: codingOf(quantization.value) };
+};
+
 /**
  * Results of sites, from the socket to the fold. `receive` stages a body under an id of its own, whoever else sends one for
  * the same task and site; `commit`, in the turn that accepts it, makes it one of the task's; until then it is nobody's.
@@ -59,7 +79,7 @@ export class ResultStore {
     this.#intake = new ResultIntake({
       ...parts,
       partials: this.#partials,
-      begin: (key, layout, layoutOf) => this.#begin(key, layout, layoutOf),
+      begin: (key, table) => this.#begin(key, table),
       drop: (upload) => this.drop(upload),
     });
   }
@@ -72,11 +92,12 @@ export class ResultStore {
     return this.#intake.receive(request, key, rule);
   }
 
-  #begin({ task, site }: ResultKey, layout: Layout, layoutOf: string | null): string {
+  #begin({ task, site }: ResultKey, { layout, layoutOf, coding }: Table): string {
     const run = this.#rows.begin(layout.dataBytes, 'staged');
     let head: number | null = null;
     if (layoutOf === null) {
-      const bytes = canonicalHeader(layout);
+      const said = coding && [[QUANTIZATION_KEY, encodeQuantization(coding.quantization)] as const];
+      const bytes = encodeHeader(layout.entries, new Map(said));
       head = this.#rows.begin(bytes.length, 'staged');
       this.#rows.append(head, bytes);
     }
@@ -137,19 +158,24 @@ export class ResultStore {
     return this.#rows.read(Number(upload), offset, length);
   }
 
-  /** Where an upload's tensors lie. Throws where there is no such upload. */
-  layout(upload: string): Layout {
+  /**
+   * Where an upload's tensors lie, and how they are coded. `known`: those of others by their header's digest, for thousands of sites
+   * send the same one. Throws where there is no such upload.
+   */
+  table(upload: string, known = new Map<string, UploadTable>()): UploadTable {
     const { layout_of, head } = this.#row(upload);
     if (head === null) {
       const layout = layout_of === null ? null : this.#parts.layoutOf(layout_of);
       if (!layout) throw new RangeError(`the layout of upload ${upload}, ${layout_of}, is gone`);
-      return layout;
+      return { layout, coding: undefined };
     }
     const bytes = this.#rows.read(head, 0, this.#rows.size(head));
-    const layout = parseHeader(bytes.subarray(PREFIX_BYTES), { maxTensors: LIMITS.tensors });
+    const json = bytes.subarray(PREFIX_BYTES);
+    const digest = digestOf(sha256().update(json));
+    const table = known.get(digest) ?? parsedTable(json, upload);
     free(bytes);
-    if (!layout.ok) throw new RangeError(`the header of upload ${upload}: ${layout.error.reason}`);
-    return layout.value;
+    known.set(digest, table);
+    return table;
   }
 
   /** Forgets uploads that were never committed: to be called as the object is constructed, when their requests are dead. */

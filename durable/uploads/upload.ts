@@ -10,6 +10,7 @@ import type { ByteSource } from '../bytes/body.ts';
 import type { ChunkRows, OwnedBytes } from '../bytes/chunk-rows.ts';
 import { nonFiniteProblem, tensorProblem } from '../http/content-fault.ts';
 import { firstNonFinite } from '../bytes/spans.ts';
+import type { NonFinite } from '../bytes/spans.ts';
 
 /** The front of a safetensors file, checked. */
 export interface Head {
@@ -44,6 +45,8 @@ export interface Staging {
   readonly run: number;
   /** Refuses NaN and infinity on the way. */
   readonly finite?: Kernel;
+  /** Refuses more, on the way too: what the bytes at `from` stand for. */
+  readonly check?: ((from: number, bytes: Uint8Array) => NonFinite | undefined) | undefined;
   readonly hash?: Hash;
   /** Asked before each row: `true` ends it, quietly. */
   readonly cancelled?: () => boolean;
@@ -53,7 +56,7 @@ export interface Staging {
 export const stageData = async (
   source: ByteSource,
   { layout, headBytes, fileBytes }: Pick<Head, 'layout' | 'headBytes' | 'fileBytes'>,
-  { rows, run, finite, hash, cancelled }: Staging,
+  { rows, run, finite, check, hash, cancelled }: Staging,
 ): Promise<Result<void, Fault>> => {
   let buffer = new ArrayBuffer(Math.min(LIMITS.rowBytes, layout.dataBytes));
   for (let at = 0; at < layout.dataBytes; at += LIMITS.rowBytes) {
@@ -61,7 +64,7 @@ export const stageData = async (
     const bytes = await source.take(piece, buffer);
     if (cancelled?.()) return ok(undefined);
     if (bytes.length < piece) return err(truncated(fileBytes, headBytes + at + bytes.length));
-    const bad = finite && firstNonFinite(finite, layout, at, bytes);
+    const bad = (finite && firstNonFinite(finite, layout, at, bytes)) ?? check?.(at, bytes);
     if (bad) return err(nonFiniteProblem(bad));
     rows.put(run, at / LIMITS.rowBytes, bytes);
     hash?.update(bytes);

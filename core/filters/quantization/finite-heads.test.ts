@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { Dtype } from '../../tensors/dtype.ts';
 import type { Codec } from './codec.ts';
 import { finiteHeads } from './finite-heads.ts';
 import { findCodec } from './registry.ts';
@@ -15,8 +16,8 @@ const coded = (): Uint8Array =>
     .slice() as Uint8Array;
 
 /** Feeds bytes in two cuts. */
-const check = (bytes: Uint8Array, a: number, b: number): boolean => {
-  const feed = finiteHeads(codec);
+const check = (bytes: Uint8Array, a: number, b: number, dtype: Dtype = 'F32'): number => {
+  const feed = finiteHeads(codec, dtype);
   const [from, to] = [Math.min(a, b), Math.max(a, b)];
   feed(bytes.subarray(0, from));
   feed(bytes.subarray(from, to));
@@ -31,11 +32,23 @@ test('a head that is not finite is found however the bytes are cut, and no code 
       const bytes = coded().fill(0xff);
       const view = new DataView(bytes.buffer);
       for (let i = 0; i < 3; i++) view.setFloat32(36 * i, i === block ? head : 1, true);
-      expect(check(bytes, a, b)).toBe(Number.isFinite(head));
+      expect(check(bytes, a, b)).toBe(Number.isFinite(head) ? -1 : block);
     }),
   );
 });
 
 test('what was coded is finite', () => {
-  expect(check(coded(), 0, 50)).toBe(true);
+  expect(check(coded(), 0, 50)).toBe(-1);
+});
+
+test('a head is finite in the dtype that the tensor had', () => {
+  const bytes = coded();
+  const view = new DataView(bytes.buffer);
+  const found = (head: number, dtype: Dtype): number => {
+    view.setFloat32(72, head, true);
+    return check(bytes, 73, 75, dtype);
+  };
+  expect([65504, 65505, 3e38].map((head) => found(head, 'F16'))).toEqual([-1, 2, 2]);
+  expect([3e38, 3.39e38, 3.4e38].map((head) => found(head, 'BF16'))).toEqual([-1, 2, 2]);
+  expect([3.4e38, Infinity].map((head) => found(head, 'F64'))).toEqual([-1, 2]);
 });
