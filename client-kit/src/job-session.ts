@@ -42,7 +42,7 @@ export class JobSession {
    * site is not known any more.
    */
   async run(signal: AbortSignal): Promise<string> {
-    const { connection, store, name, approve } = this.#site;
+    const { connection, store, name } = this.#site;
     const own = scoped(store, jobPrefix(this.#job));
     let runner: TaskRunner | undefined;
     let run: Run | undefined;
@@ -53,7 +53,7 @@ export class JobSession {
       const blob = async (digest: string): Promise<Uint8Array<ArrayBuffer>> =>
         (await programs.get({ digest, url: `${this.#path}/blobs/${digest}` }, signal)).bytes;
       const proposed = { id: this.#job, spec, site: name, server: connection.server.origin, blob };
-      const refusal = await refusalOf(approve, proposed, own, signal);
+      const refusal = await refusalOf(this.#site, proposed, own, signal);
       const log: Log = (key, value, options) => this.#analytics.log(key, value, options);
       const voice = this.#voice();
       run = this.#site.makeRun?.({ id: this.#job, spec, site: this.#site.name, ...voice });

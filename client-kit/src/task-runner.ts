@@ -47,7 +47,7 @@ export interface JobState {
   /** Whoever listens. */
   readonly run?: Run | undefined;
   readonly voice: Voice;
-  /** Why nothing of it is done here: the owner said no. */
+  /** Why nothing of it is done here: the owner's policy, or the owner, said no. */
   readonly refusal?: TaskError | undefined;
 }
 
@@ -94,10 +94,10 @@ export class TaskRunner {
   }
 
   async run(task: Task, signal: AbortSignal): Promise<Answer> {
-    const { policy, connection, store, name: site } = this.#site;
-    const { run, id, spec, refusal } = this.#job;
+    const { policy, store } = this.#site;
+    const { run, refusal } = this.#job;
     if (refusal) throw refusal;
-    await policy?.admit?.(task, { id, spec, site, server: connection.server.origin }, store);
+    await policy?.admit?.(task, store);
     const { kind, executor } = this.#executorFor(task.name);
     const received = await this.#receive(task, signal);
     await run?.fire('_before_task_data_filter', { task, params: received });

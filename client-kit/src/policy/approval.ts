@@ -2,7 +2,7 @@ import { orAborted } from '../turnstile.ts';
 import { readJson, writeJson } from '../store.ts';
 import type { Store } from '../store.ts';
 import { TaskError } from '../task-error.ts';
-import type { ProposedJob } from './policy.ts';
+import type { Policy, ProposedJob } from './policy.ts';
 
 /** A job that waits for its site's owner. */
 export interface ApprovalRequest extends ProposedJob {
@@ -22,16 +22,28 @@ interface Answer {
   readonly at: number;
 }
 
+/** Who decides for a site. */
+interface Deciders {
+  readonly policy: Policy | undefined;
+  readonly approve: Approve | undefined;
+}
+
 /**
- * Waits for the owner's answer, which is asked for once and kept with the job's things. Gives what the job's tasks are to
- * be answered with where it was no. Rejects with the signal's reason.
+ * What a job's tasks are to be answered with, where the policy or the owner said no; undefined where the job may be done.
+ * Waits for the owner's answer, which is asked for once and kept with the job's things. Rejects with the signal's reason.
  */
 export const refusalOf = async (
-  approve: Approve | undefined,
+  { policy, approve }: Deciders,
   job: ApprovalRequest,
   own: Store,
   signal: AbortSignal,
 ): Promise<TaskError | undefined> => {
+  try {
+    policy?.admitJob?.(job);
+  } catch (error) {
+    if (error instanceof TaskError) return error;
+    throw error;
+  }
   if (!approve) return undefined;
   let answer = await readJson<Answer>(own, KEY);
   if (!answer) {

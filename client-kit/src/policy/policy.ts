@@ -20,8 +20,10 @@ export interface ProposedJob {
  * there and into the site's log. None of it is a job's to change. `sitePolicy` makes one of a document.
  */
 export interface Policy {
+  /** Before the site joins a job. A refusal answers each of its tasks. */
+  admitJob?(job: ProposedJob): void;
   /** Before anything of a task is fetched. */
-  admit?(task: Task, job: ProposedJob, store: Store): Promise<void>;
+  admit?(task: Task, store: Store): Promise<void>;
   /** Around the job's own: of task data before them, of results after them, so they have the last word. */
   filters?(on: 'data' | 'result', task: TaskInfo, spec: JobSpec): readonly Filter[];
   /** Of one task, while the executor works. More is answered with TASK_ABORTED (steps) or TIMEOUT. */

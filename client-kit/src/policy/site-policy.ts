@@ -30,9 +30,12 @@ export const sitePolicy = (document: PolicyInput, now: () => number = Date.now):
     filters,
     limits: { steps: limits.steps, seconds: limits.seconds },
 
-    async admit(task, job, store) {
+    admitJob(job) {
       admitJob(jobs, job);
       admitWork(limits, job);
+    },
+
+    async admit(task, store) {
       if (task.name === 'submit_model' && submit_model === 'deny') {
         throw new TaskError('TASK_UNSUPPORTED', "the site's policy keeps its models here");
       }
