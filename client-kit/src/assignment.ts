@@ -90,7 +90,7 @@ export interface TaskExecutor {
   execute(assignment: Assignment): Promise<Execution>;
   /** Frees what it holds: the job is over. */
   dispose?(): Promise<void> | void;
-  /** Hears of the run's events, after the components. */
+  /** Hears of the run's events, before the components. */
   readonly handler?: EventHandler;
 }
 

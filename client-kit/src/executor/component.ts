@@ -22,7 +22,7 @@ const TOLD: ReadonlySet<LogLevel> = new Set(['warning', 'error', 'critical']);
 
 /**
  * Hears of events and fires them: FLARE's FLComponent (nvflare/apis/fl_component.py). Handlers may be asynchronous; they
- * run one after another, components in the order given, then executors.
+ * run one after another: executors, then components in the order given.
  */
 export class FLComponent implements EventHandler {
   readonly #handlers = new Map<string, Handler[]>();

@@ -33,7 +33,9 @@ const RESETS = [
 export class Engine implements Run {
   readonly #job: RunJob;
   readonly #components: ReadonlyMap<string, unknown>;
-  readonly #handlers: EventHandler[];
+  /** FLARE's order: executors, then components. */
+  readonly #executors: EventHandler[] = [];
+  readonly #listeners: readonly EventHandler[];
   readonly #manager: FLContextManager;
   readonly #fedEvents: FedEvents;
   readonly #panic = new AbortController();
@@ -44,7 +46,7 @@ export class Engine implements Run {
   constructor(job: RunJob, components: Components) {
     this.#job = job;
     this.#components = new Map(Object.entries(components));
-    this.#handlers = [...this.#components.values()].filter((one) => one instanceof FLComponent);
+    this.#listeners = [...this.#components.values()].filter((one) => one instanceof FLComponent);
     this.#fedEvents = new FedEvents(job);
     this.#manager = new FLContextManager({ engine: this, identity: job.site, job: job.id });
     this.#context = this.newContext();
@@ -75,7 +77,7 @@ export class Engine implements Run {
   }
 
   add(handler: EventHandler): void {
-    this.#handlers.push(handler);
+    this.#executors.push(handler);
   }
 
   async fire(event: EventType, { task, params, execution }: Moment = {}): Promise<void> {
@@ -124,7 +126,7 @@ export class Engine implements Run {
     set(FLContextKey.EVENT_ID, `${this.#events++}`);
     // A handler may fire events in the same context.
     const about = RESETS.map((key) => [key, context.getProp(key)] as const);
-    for (const handler of this.#handlers) {
+    for (const handler of [...this.#executors, ...this.#listeners]) {
       for (const [key, value] of about) set(key, value);
       try {
         await handle(handler, eventType, context);
