@@ -1,6 +1,17 @@
 import { defineConfig } from 'tsdown';
 
-const ENTRIES = ['index', 'onnx', 'differentiate', 'node', 'browser'];
+const ENTRIES = [
+  'index',
+  'onnx',
+  'differentiate',
+  'node',
+  'browser',
+  'decorators',
+  'executor',
+  'model-learner',
+  'tfjs',
+  'worker',
+];
 const common = {
   format: 'esm',
   platform: 'neutral',

@@ -228,6 +228,11 @@ export class Client {
     this.#current().log(key, value, options);
   }
 
+  /** Aborts when the server gives the task up. */
+  signal(): AbortSignal {
+    return this.#current().signal;
+  }
+
   /** Tells `onEvent` how far the task is. */
   report(progress: Progress): void {
     this.#current().report(progress);

@@ -4,6 +4,7 @@ export type { OnnxOptions } from './executors/onnx.ts';
 export type { Column, Dataset } from './dataset.ts';
 export { rngOf } from './seed.ts';
 export type { Rng, SeedParts } from './seed.ts';
+export { patch } from './patch/trainer.ts';
 export { stepsPerRun } from './trainers/onnx/batches.ts';
 export { checkDataset } from './trainers/onnx/contract.ts';
 export { bestDevice } from './trainers/onnx/device.ts';
