@@ -29,6 +29,14 @@ export type DataContract = v.InferOutput<typeof DataContract>;
 
 const ProgramSpec = v.strictObject({ blob: Digest, manifest: ManifestSchema });
 
+const Programs = v.pipe(
+  v.record(Id, ProgramSpec),
+  v.check(
+    (programs) => Object.keys(programs).length <= LIMITS.programs,
+    `at most ${LIMITS.programs} programs`,
+  ),
+);
+
 const WorkflowSpec = v.strictObject({ id: Id, use: Id, args: v.optional(Args, {}) });
 
 const ExecutorSpec = v.strictObject({
@@ -62,7 +70,7 @@ export const JobSpec = v.strictObject({
   deploy: v.optional(Patterns, ['@all']),
   model: v.optional(Digest),
   data: v.optional(DataContract),
-  programs: v.optional(v.record(Id, ProgramSpec), {}),
+  programs: v.optional(Programs, {}),
   workflows: v.pipe(
     v.array(WorkflowSpec),
     v.minLength(1, 'at least one workflow'),

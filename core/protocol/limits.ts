@@ -27,6 +27,8 @@ export const LIMITS = {
   workflows: 64,
   /** Executors of one job, the first that matches wins. */
   executors: 256,
+  /** Programs of a job: each is a blob that the job's creation visits, and a request may make 1,000 such visits. */
+  programs: 64,
   /** Filters of one job, all that match apply. */
   filters: 256,
   /** Globs in one list, of sites or tasks. */

@@ -209,6 +209,16 @@ export class ChunkRows {
     return this.#sql.exec<{ bytes: number }>('SELECT bytes FROM chunk_total').one().bytes;
   }
 
+  /** Whether a run of so many bytes will have room once requests have no more staged. */
+  mayFit(bytes: number): boolean {
+    const { kept } = this.#sql
+      .exec<{ kept: number | null }>(
+        `SELECT sum(bytes) AS kept FROM chunk_runs WHERE state = 'kept'`,
+      )
+      .one();
+    return (kept ?? 0) + bytes <= this.#capacity;
+  }
+
   /** Bytes that a new run may have. */
   room(): number {
     return this.#capacity - this.held();

@@ -21,6 +21,7 @@ import { ModelArchive } from '../models/model-archive.ts';
 import { ModelStore } from '../models/model-store.ts';
 import type { MessageRow } from '../state/outbox.ts';
 import { Outbox } from '../state/outbox.ts';
+import { ResultFilter } from '../filtering/result-filter.ts';
 import { Reception } from '../tasks/reception.ts';
 import { Replies } from '../tasks/replies.ts';
 import { ResultStore } from '../results/result-store.ts';
@@ -51,6 +52,8 @@ export class Engine {
   readonly sites: Sites;
   readonly results: ResultStore;
   readonly models: ModelStore;
+  readonly resultFilter: ResultFilter;
+  readonly chunks: ChunkRows;
   readonly archive: ModelArchive;
   readonly tasks: TaskRows;
   readonly board: TaskBoard;
@@ -70,6 +73,7 @@ export class Engine {
     const { storage } = ctx;
     const { sql } = storage;
     const chunks = new ChunkRows(sql, LIMITS.jobBytes);
+    this.chunks = chunks;
     const journal = new Journal(sql);
     this.#ctx = ctx;
     this.env = env;
@@ -99,6 +103,7 @@ export class Engine {
       replies,
       tasks: rows,
     } = this;
+    this.resultFilter = new ResultFilter({ record, results, models });
     const folding = new Folding({ sql, rows: chunks, results, models, kernel });
     this.#folds = new FoldDesk({
       storage,

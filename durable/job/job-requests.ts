@@ -59,16 +59,20 @@ export class JobRequests {
 
   async #result(request: Request, caller: Caller, task: string): Promise<Response> {
     if (caller.role !== 'site') return forbidden('Only a site hands in results.');
-    const { reception, results } = this.#engine;
+    const { reception, results, tasks, resultFilter } = this.#engine;
     const admission = reception.admit(caller.name, task);
     if (admission.kind === 'fault') return this.#refuse(request, admission.fault, LIMITS.partBytes);
     if (admission.kind === 'answer') {
       await new Body(request.body).drain(Math.max(reception.limit(task), LIMITS.partBytes));
       return Response.json({ status: admission.status });
     }
-    const received = await results.receive(request, { task, site: caller.name }, admission.rule);
+    const key = { task, site: caller.name, name: tasks.byId(task)?.request.name ?? '' };
+    let received = await results.receive(request, key, admission.rule);
+    if (received.ok && received.value.kind === 'staged') {
+      received = await resultFilter.pass(key, admission.rule, received.value);
+    }
     if (!received.ok) {
-      if (received.error.reason === 'storage-full') this.#makeRoom();
+      if (received.error.reason === 'storage-full') this.#makeRoom(task);
       return faultResponse(received.error);
     }
     if (received.value.kind === 'partial') {
@@ -89,14 +93,21 @@ export class JobRequests {
     return faultResponse({ reason: 'unavailable', detail: 'the upload was ended', retryAfter: 1 });
   }
 
-  /** Models that only a slow download may still need go before their time: the sender tries again. */
-  #makeRoom(): void {
-    const { models, alarms } = this.#engine;
+  /**
+   * Models that only a slow download may still need go before their time: the sender tries again. Where that is no use, a
+   * person must know: the job is suspended.
+   */
+  #makeRoom(task: string): void {
+    const { models, alarms, reception, chunks } = this.#engine;
+    if (!this.#engine.exists) return;
     this.#engine.turn(
       Date.now(),
       ({ now }) => {
         models.sweep(Infinity);
         alarms.sweepAt(now);
+        if (!reception.isStuck(task, (bytes) => chunks.mayFit(bytes))) return;
+        const reason = `task ${task}: the results that it waits for don't fit in the job's storage`;
+        this.#engine.trouble({ kind: 'suspend', reason }, now);
       },
       () => null,
     );

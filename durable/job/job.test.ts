@@ -143,15 +143,21 @@ test('destroy aborts, lets the blobs go and leaves nothing', async () => {
   expect(await blobOf(bindings, initialDigest).stat()).not.toBeNull();
 });
 
-test('a full job refuses with storage-full, and the assignment stays open', async () => {
+test('a full job refuses with storage-full and is suspended; the assignment stays open', async () => {
   const job = await newJob({}, { sites: ['a'] });
   const { id } = await job.task('a');
   limits.jobBytes = 50;
   await job.evict();
   expect(await job.reply('a', id, FULL, constant(1))).toMatchObject({ reason: 'storage-full' });
+  expect(await job.view()).toMatchObject({
+    status: 'SUSPENDED',
+    reason: "task t1: the results that it waits for don't fit in the job's storage",
+  });
   limits.jobBytes = before.jobBytes;
   await job.evict();
   expect(await job.reply('a', id, FULL, constant(1))).toEqual({ status: 'accepted' });
+  await job.call((stub) => stub.resume(admin));
+  expect(await job.view()).toMatchObject({ status: 'RUNNING', round: 1 });
 });
 
 test('a superseded model is readable for 10 minutes more; initial, global and best stay', async () => {

@@ -261,8 +261,14 @@ export class Job {
     await archive.erase();
     await release(env, id, record.spec());
     await storage.deleteAlarm();
+    // Nothing may find the job half deleted; where it stays, the next try must find it.
     this.#engine.exists = false;
-    await storage.deleteAll();
+    try {
+      await storage.deleteAll();
+    } catch (error) {
+      this.#engine.exists = true;
+      throw error;
+    }
     waiting.callAll();
     waiting.tell();
   }

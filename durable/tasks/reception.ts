@@ -84,6 +84,17 @@ export class Reception {
     return task ? this.#rule(task).maxBytes : LIMITS.headerBytes;
   }
 
+  /** Whether a task can't close without more results, and so many bytes of them as one has will never find room. */
+  isStuck(id: string, mayFit: (bytes: number) => boolean): boolean {
+    const task = this.#parts.rows.byId(id);
+    if (!task || task.state !== 'open') return false;
+    const { request, ok, failed } = task;
+    const answers = request.ignoreErrors ? ok + failed : ok;
+    if (request.min !== null && answers >= request.min) return false;
+    const { layoutOf } = this.#rule(task);
+    return !mayFit(layoutOf === null ? 1 : (this.#parts.models.layout(layoutOf)?.dataBytes ?? 1));
+  }
+
   #rule({ params, request: { results, model } }: BoardTask): ResultRule {
     const { record, models } = this.#parts;
     if (results.kind === 'metrics') {

@@ -89,6 +89,16 @@ describe('a spec', () => {
       (n) => ({ workflows: many(n, (i) => workflow({ id: `w${i}` })) }),
       'workflows',
     ],
+    [
+      'programs',
+      LIMITS.programs,
+      (n) => ({
+        programs: Object.fromEntries(
+          many(n, (i) => [`p${i}`, { blob: model, manifest: manifest('x') }]),
+        ),
+      }),
+      'programs',
+    ],
     ['executors', LIMITS.executors, (n) => ({ executors: many(n, () => executor) }), 'executors'],
     ['filters', LIMITS.filters, (n) => ({ filters: many(n, () => filter) }), 'filters'],
     ['patterns', LIMITS.patterns, (n) => ({ deploy: many(n, (i) => `nowhere${i}`) }), 'deploy'],
