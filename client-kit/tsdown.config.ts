@@ -8,6 +8,8 @@ const ENTRIES = [
   'browser',
   'decorators',
   'executor',
+  'agent',
+  'agent-node',
   'model-learner',
   'tfjs',
   'worker',
