@@ -10,6 +10,7 @@ import { Options } from './options.ts';
 import { outputTo } from './output.ts';
 import type { Output } from './output.ts';
 import { defaultProfile, readProfile } from './profile.ts';
+import { reachOut } from './reach-out.ts';
 
 /** The world around one run of the command. */
 export interface World {
@@ -149,7 +150,9 @@ export const runCommandLine = async (argv: readonly string[], world: World): Pro
       return exitCode('ok');
     }
     const rest = argv.slice(command.name.split(' ').length);
-    return exitCode((await command.run(contextOf(command, rest, world, out))) ?? 'ok');
+    const context = contextOf(command, rest, world, out);
+    await reachOut(context);
+    return exitCode((await command.run(context)) ?? 'ok');
   } catch (error) {
     if (world.signal.aborted) return exitCode('interrupted');
     const failure = failureOf(error);

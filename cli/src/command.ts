@@ -57,6 +57,11 @@ export const GLOBAL_OPTIONS = {
     value: 'FILE',
     help: 'profile file (~/.config/tributary/profile.json)',
   },
+  ca: {
+    type: 'string',
+    value: 'FILE',
+    help: 'certificates (PEM) of a private CA to trust as well (or NODE_EXTRA_CA_CERTS)',
+  },
   json: { type: 'boolean', help: 'one JSON value on stdout; progress goes to stderr' },
   help: { type: 'boolean', short: 'h', help: 'explain the command' },
 } as const satisfies Readonly<Record<string, OptionSpec>>;

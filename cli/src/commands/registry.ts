@@ -14,6 +14,7 @@ import { modelExport } from './model-export.ts';
 import { modelInspect } from './model-inspect.ts';
 import { modelPrepare } from './model-prepare.ts';
 import { modelTrain } from './model-train.ts';
+import { siteAudit } from './site-audit.ts';
 import { siteList } from './site-list.ts';
 import { siteRevoke } from './site-revoke.ts';
 import { siteRun } from './site-run.ts';
@@ -25,6 +26,7 @@ export const COMMANDS: readonly Command[] = [
   siteList,
   siteRevoke,
   siteRun,
+  siteAudit,
   jobSubmit,
   jobList,
   jobShow,

@@ -1,51 +1,18 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { matchesAny } from '../../../core/protocol/glob.ts';
-import type { SiteEvent, TaskInfo } from '../../../client-kit/src/event.ts';
+import type { Approve } from '../../../client-kit/src/policy/approval.ts';
+import { sitePolicy } from '../../../client-kit/src/policy/site-policy.ts';
+import { AuditLog } from '../../../client-kit/src/runtimes/node/audit-log.ts';
 import { FileStore } from '../../../client-kit/src/runtimes/node/file-store.ts';
 import { runSite } from '../../../client-kit/src/site.ts';
 import type { Command } from '../command.ts';
 import { readData } from '../data/registry.ts';
-import { bytesText } from '../output.ts';
-
-const taskText = ({ name, workflow, round, totalRounds, owner }: TaskInfo): string =>
-  `${workflow} round ${round + 1}/${totalRounds} ${name}${owner ? ` of ${owner}` : ''}`;
-
-/** An event as a line; empty for those that would be too many. */
-const lineOf = (event: SiteEvent): string => {
-  switch (event.type) {
-    case 'joined':
-      return `site ${event.site} is waiting for jobs`;
-    case 'job':
-      return `job ${event.job}: ${event.name}`;
-    case 'job-ended':
-      return `job ${event.job} ended: ${event.reason}`;
-    case 'task':
-      return taskText(event.task);
-    case 'received':
-      return `  model ${bytesText(event.bytes)}${event.cached ? ', from the cache' : ''}`;
-    case 'step':
-      return event.step === event.steps
-        ? `  ${event.steps} steps, loss ${event.loss.toFixed(4)}`
-        : '';
-    case 'evaluated': {
-      const metrics = Object.entries(event.metrics).map(
-        ([name, { sum, count }]) => `${name} ${(sum / count).toFixed(4)}`,
-      );
-      return `  ${event.model} model on ${event.examples} validation examples: ${metrics.join(', ')}`;
-    }
-    case 'failed':
-      return `  failed: ${event.returnCode}: ${event.error.message}`;
-    case 'aborted':
-      return `  given up: ${event.reason}`;
-    case 'submitted':
-      return `  result ${event.status}, ${bytesText(event.bytes)}`;
-    case 'storage-full':
-    case 'retry':
-      break;
-  }
-  return `  ${event.cause.message}; again in ${(event.waitMS / 1000).toFixed(1)} s`;
-};
+import { plainLine } from '../output.ts';
+import { policyFile, requiredFilters } from '../policy-file.ts';
+import { proposalText } from '../proposal-text.ts';
+import { Questions } from '../questions.ts';
+import { siteLine } from '../site-text.ts';
 
 const stateFolder = (env: NodeJS.ProcessEnv, name: string): string =>
   join(env['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state'), 'tributary', name);
@@ -77,6 +44,18 @@ export const siteRun: Command = {
       value: 'GLOB',
       help: 'serve only jobs of such names; repeatable',
     },
+    policy: {
+      type: 'string',
+      value: 'FILE',
+      help: 'what jobs may do here: a JSON document, see docs/for-it.md',
+    },
+    approve: { type: 'boolean', help: 'show each job in plain words and wait for yes, once a job' },
+    yes: { type: 'boolean', help: 'with --approve: show it and go on' },
+    audit: {
+      type: 'string',
+      value: 'FILE',
+      help: 'record of every body sent (audit.jsonl in the state folder)',
+    },
     once: { type: 'boolean', help: 'end after one job' },
     threads: { type: 'string', value: 'N', help: 'threads of ONNX Runtime (1)' },
     label: { type: 'string', value: 'COLUMN', help: 'label column of a CSV' },
@@ -91,6 +70,8 @@ export const siteRun: Command = {
     'Ctrl-C stops it; work that was under way is done again, with the same result, when it next runs.',
   async run({ options, out, env, server, signal }) {
     const name = options.required('name');
+    const policyPath = options.text('policy');
+    const policy = policyPath === undefined ? undefined : await policyFile(policyPath);
     const label = options.text('label');
     const classes = options.text('classes')?.split(',');
     const loaded = await readData(options.required('data'), {
@@ -105,23 +86,43 @@ export const siteRun: Command = {
     const ort = await import('onnxruntime-web');
     ort.env.wasm.numThreads = options.number('threads', { min: 1, integer: true }) ?? 1;
     const globs = options.texts('job');
+    const state = options.text('state') ?? stateFolder(env, name);
+    const auditFile = options.text('audit') ?? join(state, 'audit.jsonl');
+    const audit = await AuditLog.open(auditFile);
+    const { lines, hash } = audit.head;
+    out.progress(`record ${auditFile}: ${lines} lines, the last ${hash || '-'}`);
+    const questions = new Questions(out.progress);
+    const approve: Approve = async (job) => {
+      out.progress(await proposalText(job, policy ? requiredFilters(policy) : []));
+      if (!options.flag('yes')) return questions.ask(`take part in ${job.id}? (yes or no)`);
+      out.progress(`taking part in ${job.id}, as --yes says`);
+      return true;
+    };
     let jobs = 0;
-    await runSite({
-      server: await server(),
-      name,
-      enrolment: options.text('enrolment') ?? env['TRIBUTARY_ENROLMENT'],
-      store: new FileStore(options.text('state') ?? stateFolder(env, name)),
-      data: () => loaded,
-      ort,
-      signal,
-      once: options.flag('once'),
-      ...(globs.length > 0 && { wants: (job: { name: string }) => matchesAny(globs, job.name) }),
-      onEvent: (event) => {
-        if (event.type === 'job-ended') jobs++;
-        const line = lineOf(event);
-        if (line !== '') out.progress(line);
-      },
-    });
+    try {
+      await runSite({
+        server: await server(),
+        name,
+        enrolment: options.text('enrolment') ?? env['TRIBUTARY_ENROLMENT'],
+        store: new FileStore(state),
+        data: () => loaded,
+        ort,
+        signal,
+        once: options.flag('once'),
+        audit: audit.record,
+        ...(policy && { policy: sitePolicy(policy) }),
+        ...(options.flag('approve') && { approve }),
+        ...(globs.length > 0 && { wants: (job: { name: string }) => matchesAny(globs, job.name) }),
+        onEvent: (event) => {
+          if (event.type === 'job-ended') jobs++;
+          const line = siteLine(event);
+          if (line !== '') out.progress(plainLine(line));
+        },
+      });
+    } finally {
+      questions.close();
+      await audit.close();
+    }
     out.result({ site: name, jobs }, `${jobs} job(s) served`);
   },
 };
