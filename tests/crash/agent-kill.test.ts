@@ -28,7 +28,9 @@ afterEach(async () => {
 });
 
 /** The kit's fake server on a port, noting each version of a result that comes. */
-const serve = async (fake: FakeServer): Promise<{ url: string; nonces: Map<string, Set<string>> }> => {
+const serve = async (
+  fake: FakeServer,
+): Promise<{ url: string; nonces: Map<string, Set<string>> }> => {
   const nonces = new Map<string, Set<string>>();
   const server: Server = createServer((request, response) => {
     void (async () => {
@@ -44,7 +46,10 @@ const serve = async (fake: FakeServer): Promise<{ url: string; nonces: Map<strin
         nonces.set(task, seen.add(header.meta?.nonce ?? `no nonce: ${JSON.stringify(header)}`));
       }
       const init: RequestInit = { method, headers: request.headers as Record<string, string> };
-      const answer = await fake.fetch(`http://fake.test${url}`, body.length > 0 ? { ...init, body } : init);
+      const answer = await fake.fetch(
+        `http://fake.test${url}`,
+        body.length > 0 ? { ...init, body } : init,
+      );
       response.writeHead(answer.status, Object.fromEntries(answer.headers));
       response.end(new Uint8Array(await answer.arrayBuffer()));
     })().catch(() => response.destroy());
@@ -90,7 +95,11 @@ class Victim {
 }
 
 const modelOf = (task: number) =>
-  encode(new Map([['w', { dtype: 'F32', shape: [ELEMENTS], data: new Float32Array(ELEMENTS).fill(task) }]]));
+  encode(
+    new Map([
+      ['w', { dtype: 'F32', shape: [ELEMENTS], data: new Float32Array(ELEMENTS).fill(task) }],
+    ]),
+  );
 
 test.each(['unix', 'dir'])(
   `${KILLS} kills of either side over %s: no result is lost, none is taken twice`,
@@ -114,7 +123,9 @@ test.each(['unix', 'dir'])(
     ]);
     const agent = new Victim([
       [process.execPath, join(here, 'agent-worker.ts'), address, ledger],
-      ...(python.status === 0 ? [['python3', '-B', join(here, 'agent_worker.py'), address, ledger]] : []),
+      ...(python.status === 0
+        ? [['python3', '-B', join(here, 'agent_worker.py'), address, ledger]]
+        : []),
     ]);
     add();
     site.start();
@@ -156,7 +167,8 @@ test.each(['unix', 'dir'])(
     const notes = existsSync(ledger) ? readFileSync(ledger, 'utf8').trim().split('\n') : [];
     const words = notes.map((line) => line.split(' '));
     const taken = words.filter(([what]) => what === 'taken');
-    for (const [, task = '', nonce] of taken) expect([...(nonces.get(task) ?? [])]).toEqual([nonce]);
+    for (const [, task = '', nonce] of taken)
+      expect([...(nonces.get(task) ?? [])]).toEqual([nonce]);
     expect(new Set(taken.map(([, task]) => task)).size).toBe(taken.length);
     // The agent's death costs the one thing that it was doing; the site's costs nothing.
     const begun = words.filter(([what]) => what === 'begun').length;

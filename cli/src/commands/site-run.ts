@@ -6,6 +6,7 @@ import { sitePolicy } from '../../../client-kit/src/policy/site-policy.ts';
 import { AuditLog } from '../../../client-kit/src/runtimes/node/audit-log.ts';
 import { FileStore } from '../../../client-kit/src/runtimes/node/file-store.ts';
 import { runSite } from '../../../client-kit/src/site.ts';
+import { agentExecutors } from '../agent-pipes.ts';
 import type { Command } from '../command.ts';
 import { readData } from '../data/registry.ts';
 import { plainLine } from '../output.ts';
@@ -25,7 +26,13 @@ export const siteRun: Command = {
     data: {
       type: 'string',
       value: 'PATH',
-      help: 'npz, IDX, CSV or a folder of images by class (needed)',
+      help: 'npz, IDX, CSV or a folder of images by class (needed, but with --agent)',
+    },
+    agent: {
+      type: 'string',
+      multiple: true,
+      value: '[NAME=]ADDRESS',
+      help: 'where an agent does tasks: unix:PATH, http://127.0.0.1:PORT or dir:PATH; repeatable',
     },
     name: { type: 'string', value: 'NAME', help: "the site's name (needed)" },
     enrolment: {
@@ -74,14 +81,22 @@ export const siteRun: Command = {
     const policy = policyPath === undefined ? undefined : await policyFile(policyPath);
     const label = options.text('label');
     const classes = options.text('classes')?.split(',');
-    const loaded = await readData(options.required('data'), {
-      ...(label !== undefined && { label }),
-      ...(classes && { classes }),
-      numbers: options.flag('numbers'),
-    });
-    const [count, ...example] = loaded.x.shape;
-    out.progress(`${count} examples [${example.join(', ')}] from ${loaded.format}`);
-    if (loaded.classes)
+    const executors = agentExecutors(options.texts('agent'), env['TRIBUTARY_AGENT_TOKEN']);
+    const agents = Object.keys(executors).length > 0;
+    const path = agents ? options.text('data') : options.required('data');
+    const loaded =
+      path === undefined
+        ? undefined
+        : await readData(path, {
+            ...(label !== undefined && { label }),
+            ...(classes && { classes }),
+            numbers: options.flag('numbers'),
+          });
+    if (loaded) {
+      const [count, ...example] = loaded.x.shape;
+      out.progress(`${count} examples [${example.join(', ')}] from ${loaded.format}`);
+    }
+    if (loaded?.classes)
       out.progress(`classes: ${loaded.classes.map((c, i) => `${i} ${c}`).join(', ')}`);
     const ort = await import('onnxruntime-web');
     ort.env.wasm.numThreads = options.number('threads', { min: 1, integer: true }) ?? 1;
@@ -105,8 +120,9 @@ export const siteRun: Command = {
         name,
         enrolment: options.text('enrolment') ?? env['TRIBUTARY_ENROLMENT'],
         store: new FileStore(state),
-        data: () => loaded,
+        ...(loaded && { data: () => loaded }),
         ort,
+        executors,
         signal,
         once: options.flag('once'),
         audit: audit.record,
