@@ -67,6 +67,8 @@ export class Client {
   #failure: unknown;
   #open: Open | undefined;
   #last: Open | undefined;
+  /** The newest, answered or not: what is asked between tasks is asked of it. */
+  #before: Open | undefined;
   readonly #names: TaskNames;
   #site = '';
   #joined = (): void => undefined;
@@ -245,7 +247,7 @@ export class Client {
   }
 
   #current(): AppTask {
-    const open = this.#last ?? this.#open;
+    const open = this.#last ?? this.#open ?? this.#before;
     if (!open) throw new Error('no task: call isRunning() or receive() first');
     return open.app;
   }
@@ -254,6 +256,7 @@ export class Client {
     return new Promise((resolve) => {
       const open: Open = { app, answer: resolve };
       this.#open = open;
+      this.#before = open;
       const drop = (): void => {
         if (this.#open === open) this.#open = undefined;
       };

@@ -27,15 +27,15 @@ export interface Wrappers {
    * is called with, and what it returns is sent. Metrics that `evaluate` found in this task go with it, as those of the
    * model received. Usable as a decorator of methods too.
    */
-  train<This, Rest extends unknown[]>(
-    fn: Local<This, Rest, FLModel>,
+  train<This, Rest extends unknown[], Trained extends FLModel>(
+    fn: Local<This, Rest, Trained>,
     context?: ClassMethodDecoratorContext,
-  ): Wrapped<This, Rest, FLModel>;
+  ): Wrapped<This, Rest, Trained>;
   /** Likewise for evaluation: its metrics are sent with what `train` returns, or, in a task that only validates, at once. */
-  evaluate<This, Rest extends unknown[]>(
-    fn: Local<This, Rest, Metrics>,
+  evaluate<This, Rest extends unknown[], Found extends Metrics>(
+    fn: Local<This, Rest, Found>,
     context?: ClassMethodDecoratorContext,
-  ): Wrapped<This, Rest, Metrics>;
+  ): Wrapped<This, Rest, Found>;
 }
 
 /** FLARE's decorators (nvflare/client/decorator.py) for one of several clients. */
@@ -56,7 +56,7 @@ export const wrappersOf = (client: Speaker): Wrappers => {
         const model = checkedModel(metrics ? { ...trained, metrics } : trained);
         metrics = undefined;
         await client.send(model);
-        return model;
+        return trained;
       },
     evaluate: (fn) =>
       async function (_model, ...rest) {

@@ -12,10 +12,7 @@ import { components } from './engine.ts';
 
 /** What NVFlare's own client fired and asked its learner, over two rounds of training: tests/vectors/flare. */
 const { heard: flare } = JSON.parse(
-  readFileSync(
-    join(import.meta.dirname, '../../../tests/vectors/flare/events.json'),
-    'utf8',
-  ),
+  readFileSync(join(import.meta.dirname, '../../../tests/vectors/flare/events.json'), 'utf8'),
 ) as { heard: [string, string][] };
 
 test('the events of a site and the calls of its learner: those of an NVFlare client, in its order', async () => {

@@ -6,7 +6,7 @@ import { TaskError } from '../task-error.ts';
 import { orAborted } from '../turnstile.ts';
 import { FLComponent } from './component.ts';
 import { components, Engine } from './engine.ts';
-import { executionOf } from './task-shareable.ts';
+import { executionOf, ownTensors } from './task-shareable.ts';
 
 /**
  * Does any kind of task: FLARE's Executor (nvflare/apis/executor.py). It hears of the run's events too.
@@ -54,6 +54,7 @@ export const executor = (make: (parts: ExecutorParts) => Executor): ExecutorKind
         if (!(run instanceof Engine)) throw new Error('components() of another copy of the kit');
         const { context } = run;
         const data = context.getProp<Shareable>(FLContextKey.TASK_DATA) ?? new Shareable();
+        ownTensors(data);
         const aborting = AbortSignal.any([signal, run.signal]);
         const work = async (): Promise<Shareable> =>
           made.execute(task.name, data, context, aborting);

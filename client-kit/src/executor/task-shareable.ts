@@ -3,6 +3,7 @@ import { HeaderKey, Shareable } from '../../../core/protocol/shareable.ts';
 import type { Task } from '../../../core/protocol/task.ts';
 import type { Tensors } from '../../../core/tensors/tensor.ts';
 import type { Content, Execution, TensorSet } from '../assignment.ts';
+import { copyOf } from '../executors/app.ts';
 import { TaskError } from '../task-error.ts';
 import { fromShareable, toShareable } from './fl-model-form.ts';
 
@@ -37,6 +38,14 @@ export const taskShareable = (task: Task, params: Tensors | undefined): Shareabl
     shareable.setHeader(HeaderKey.SUBMIT_MODEL_NAME, data['name'] ?? 'last');
   }
   return shareable;
+};
+
+/** Gives the executor tensors of its own, as most train in place: a DIFF is against those that came. */
+export const ownTensors = (shareable: Shareable): void => {
+  const dxo = DXO.fromShareable(shareable);
+  if (!dxo.is('WEIGHTS')) return;
+  dxo.data = copyOf(dxo.data);
+  dxo.updateShareable(shareable);
 };
 
 /** What an executor gave back, as handlers see it. */

@@ -1,17 +1,18 @@
-type Listener = (event: never) => void;
-
 /** A Worker of a browser, Deno or Bun, or of node:worker_threads: what both have. */
-export interface WorkerLike {
-  postMessage(message: unknown): void;
+export interface WorkerLike extends PortLike {
   terminate(): unknown;
-  /** A browser's. */
-  addEventListener?: (type: string, listener: Listener) => void;
-  /** Node's. */
-  on?: (type: string, listener: Listener) => unknown;
 }
 
-/** The other end, inside: a DedicatedWorkerGlobalScope, or node:worker_threads' parentPort. */
-export type PortLike = Omit<WorkerLike, 'terminate'>;
+/** The other end, inside: a DedicatedWorkerGlobalScope, or node:worker_threads' parentPort; and of a worker, outside. */
+export interface PortLike {
+  postMessage(message: unknown): void;
+  /** A browser's. Its listeners are typed event by event: see `listen`. */
+  addEventListener?: unknown;
+  /** Node's. */
+  on?: unknown;
+}
+
+type On = (type: string, listener: (what: never) => void) => unknown;
 
 export interface Hearing<Message> {
   readonly message: (message: Message) => void;
@@ -26,16 +27,12 @@ export const listen = <Message>(
 ): void => {
   const broken = (what: unknown): void =>
     failed(what instanceof Error ? what : new Error(`the worker failed: ${textOf(what)}`));
-  if (port.on) {
-    port.on('message', (data: Message) => message(data));
-    port.on('messageerror', broken);
-    port.on('error', broken);
-    port.on('exit', (code: number) => broken(new Error(`the worker ended with code ${code}`)));
-    return;
-  }
-  port.addEventListener?.('message', ({ data }: MessageEvent<Message>) => message(data));
-  port.addEventListener?.('messageerror', broken);
-  port.addEventListener?.('error', broken);
+  const node = typeof port.on === 'function';
+  const on: On = ((node ? port.on : port.addEventListener) as On).bind(port);
+  on('message', (what: Message & MessageEvent<Message>) => message(node ? what : what.data));
+  on('messageerror', broken);
+  on('error', broken);
+  if (node) on('exit', (code: number) => broken(new Error(`the worker ended with code ${code}`)));
 };
 
 const textOf = (what: unknown): string =>
