@@ -3,7 +3,7 @@ import type { Emitter } from '../emitter.ts';
 import type { GradientView } from '../gradients/rule.ts';
 import { windowOf } from '../window.ts';
 import type { Window } from '../window.ts';
-import type { UseRule } from './registry.ts';
+import type { UseRule } from './use.ts';
 import { useOf } from './use.ts';
 
 /** dB = dy summed over space. */

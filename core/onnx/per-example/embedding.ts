@@ -1,4 +1,4 @@
-import type { UseRule } from './registry.ts';
+import type { UseRule } from './use.ts';
 import { useOf } from './use.ts';
 
 /**

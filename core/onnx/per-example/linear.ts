@@ -1,6 +1,6 @@
 import { float } from '../attribute.ts';
 import type { Emitter } from '../emitter.ts';
-import type { UseRule } from './registry.ts';
+import type { UseRule } from './use.ts';
 import { useOf } from './use.ts';
 import type { Use } from './use.ts';
 

@@ -1,6 +1,7 @@
 import { BATCH } from '../batch.ts';
 import type { Dim } from '../dim.ts';
 import type { Emitter } from '../emitter.ts';
+import type { GradientView } from '../gradients/rule.ts';
 
 /**
  * One place where a weight meets the examples: what the loss of each gives it as gradient. Each example's gradient alone
@@ -14,6 +15,9 @@ export interface Use {
   /** [...weight]: their sum, each times its factor of `by` [batch]. */
   readonly weighted: (by: string) => string;
 }
+
+/** What an operator gives the weight at one of its inputs, example by example; undefined where it can't be told. */
+export type UseRule = (n: GradientView, g: Emitter) => Use | undefined;
 
 /** By way of the gradients themselves. */
 export const useOf = (g: Emitter, shape: readonly Dim[], each: () => string): Use => ({
