@@ -135,25 +135,6 @@ export class Emitter implements Scope {
     return names;
   }
 
-  /** Emits an operation of one output, of a type that the caller knows and the rules for shapes would not. */
-  typed(
-    output: ValueType,
-    type: string,
-    inputs: readonly string[],
-    attributes: Attributes,
-  ): string {
-    const name = this.fresh(`${type}_${this.#count++}`);
-    this.nodes.push(
-      makeNode(
-        type,
-        inputs.map((input) => this.resolve(input)),
-        [name],
-        attributes,
-      ),
-    );
-    return this.input(name, output);
-  }
-
   /** Ends in a chosen name: what a graph output needs. */
   named(name: string, value: string): string {
     const output = this.fresh(name);
@@ -211,9 +192,17 @@ export class Emitter implements Scope {
     return refuse({ reason: 'symbolic_dimension', node: x, dim, why: 'to be laid out anew' });
   }
 
-  /** Broadcasts to the shape of `like`. */
+  /** Broadcasts to the shape of `like`: one that is written down, where every symbol in it is there already. */
   expandLike(x: string, like: string): string {
-    return this.op('Expand', [x, this.op('Shape', [like])]);
+    const from = this.types.get(x)?.shape ?? [];
+    const to = this.types.get(like)?.shape;
+    const sizes = to?.map((dim, axis) =>
+      isStatic(dim) ? dim : dim === from[axis - to.length + from.length] ? 1 : undefined,
+    );
+    const known = sizes?.filter((size) => size !== undefined);
+    return known !== undefined && known.length === to?.length
+      ? this.op('Expand', [x, this.ints(known)])
+      : this.op('Expand', [x, this.op('Shape', [like])]);
   }
 
   /** Says that a value has the shape of `like`, where that can't be inferred. */

@@ -12,6 +12,8 @@ export type { LoraOptions } from './lora/adapter.ts';
 export type { ExternalData } from './import/external-data.ts';
 export { looped } from './loop.ts';
 export type { LossName, LossOptions } from './losses/registry.ts';
+export { report } from './lowering/report.ts';
+export type { Fallback } from './lowering/report.ts';
 export type { Target } from './lowering/rule.ts';
 export { cnn } from './models/cnn.ts';
 export type { CnnOptions } from './models/cnn.ts';

@@ -1,4 +1,3 @@
-import type { Dim } from '../dim.ts';
 import type { Emitter } from '../emitter.ts';
 import type { NodeView } from '../node-view.ts';
 import { explicit, transposedWindow, windowOf, windowOfTransposed } from '../window.ts';
@@ -14,16 +13,12 @@ export const convFewCells: Rewrite = (n, g) => {
     n,
     kernel.map((dim) => n.number(dim, 'because it is a kernel')),
   );
-  return few(n, window.output)
-    ? sideBySide(n, g, explicit(window), [n.shape(1)[0] ?? 1, window.output])
-    : undefined;
+  return few(n, window.output) ? sideBySide(n, g, explicit(window)) : undefined;
 };
 
 export const convTransposeFewCells: Rewrite = (n, g) => {
   const window = windowOfTransposed(n);
-  return few(n, window.output)
-    ? sideBySide(n, g, transposedWindow(window), [n.shape(1)[1] ?? 1, window.input])
-    : undefined;
+  return few(n, window.output) ? sideBySide(n, g, transposedWindow(window)) : undefined;
 };
 
 const few = (n: NodeView, cells: readonly number[]): boolean =>
@@ -39,7 +34,6 @@ const sideBySide = (
   n: NodeView,
   g: Emitter,
   attributes: Readonly<Record<string, readonly number[]>>,
-  [channels, cells]: readonly [Dim, readonly number[]],
 ): string => {
   const rank = n.rank(0);
   const swap = (x: string): string =>
@@ -54,12 +48,6 @@ const sideBySide = (
   const x = g.op('Unsqueeze', [swap(n.in(0)), g.ints([0])]);
   const weight = g.op('Unsqueeze', [n.in(1), g.ints([2])]);
   const bias = n.has(2) ? [n.in(2)] : [];
-  const [batch = 1] = n.shape(0);
-  const y = g.typed(
-    { dtype: n.type(0).dtype, shape: [1, channels, batch, ...cells] },
-    n.proto.opType,
-    [x, weight, ...bias],
-    Object.fromEntries(wider),
-  );
+  const y = g.op(n.proto.opType, [x, weight, ...bias], Object.fromEntries(wider));
   return swap(g.op('Squeeze', [y, g.ints([0])]));
 };
