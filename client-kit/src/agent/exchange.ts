@@ -123,7 +123,8 @@ export class Exchange {
     if (!this.#session?.jobs.has(job)) return;
     this.#ended.set(job, reason);
     this.#change.happen();
-    const heard = (): true | undefined => (this.#session && this.#ended.has(job) ? undefined : true);
+    const heard = (): true | undefined =>
+      this.#session && this.#ended.has(job) ? undefined : true;
     await this.#change.until(heard, lingerMS);
     this.#ended.delete(job);
   }
