@@ -37,7 +37,7 @@ export interface AuditReading {
   /** Number and SHA-256 of the last line. */
   readonly head: AuditHead;
   readonly size: number;
-  /** The file doesn't end with a newline: its last line is cut short. */
+  /** The file doesn't end with a newline. */
   readonly open: boolean;
   /** What is wrong, a sentence each; none in a record that is as it was written. */
   readonly faults: readonly string[];
@@ -65,7 +65,7 @@ export const readAudit = async (
     lines++;
     size += bytes.length + (ended ? 1 : 0);
     open = !ended;
-    const entry = ended ? entryOf(bytes) : undefined;
+    const entry = entryOf(bytes);
     if (!entry) torn++;
     else {
       if (entry.previous !== hash || entry.seq !== seq + 1) {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -108,6 +108,14 @@ test('a line that a crash cut short is kept, and the record goes on', async () =
   expect(await readAudit(file)).toMatchObject({ entries: 2, torn: 1, open: true, faults: [] });
   await write('c');
   expect(await readAudit(file)).toMatchObject({ entries: 3, torn: 1, open: false, faults: [] });
+});
+
+test('a crash just before a newline: the line counts, and the record goes on', async () => {
+  await write('a', 'b');
+  await truncate(file, (await stat(file)).size - 1);
+  expect(await readAudit(file)).toMatchObject({ entries: 2, torn: 0, open: true, faults: [] });
+  await write('c');
+  expect(await readAudit(file)).toMatchObject({ entries: 3, torn: 0, open: false, faults: [] });
 });
 
 test('two sites do not write to one record', async () => {

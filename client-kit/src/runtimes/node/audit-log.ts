@@ -4,7 +4,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { OnSend, Sending } from '../../sending.ts';
 import { hashOf, headFile, readAudit } from './audit-chain.ts';
-import type { AuditEntry, AuditHead } from './audit-chain.ts';
+import type { AuditEntry, AuditHead, AuditReading } from './audit-chain.ts';
 
 /**
  * A record of every body that leaves a site, a JSON line each, on the disk before the body's first byte is on its way. Lines
@@ -17,15 +17,18 @@ export class AuditLog {
   #head: AuditHead;
   #seq: number;
   #size: number;
+  /** What the file lacks before the next line: the end of a line that a crash cut short. */
+  #gap: string;
   #last: Promise<void> = Promise.resolve();
 
-  private constructor(file: string, handle: FileHandle, read: State, now: () => number) {
+  private constructor(file: string, handle: FileHandle, read: AuditReading, now: () => number) {
     this.#file = file;
     this.#handle = handle;
     this.#now = now;
     this.#head = read.head;
     this.#seq = read.entries;
     this.#size = read.size;
+    this.#gap = read.open ? '\n' : '';
   }
 
   /**
@@ -39,9 +42,7 @@ export class AuditLog {
       throw new Error(`${file} is not as it was written; move it aside to begin anew.
   ${read.faults.join('\n  ')}`);
     }
-    const handle = await open(file, 'a', 0o600);
-    if (read.open) await handle.appendFile('\n');
-    return new AuditLog(file, handle, { ...read, size: read.size + (read.open ? 1 : 0) }, now);
+    return new AuditLog(file, await open(file, 'a', 0o600), read, now);
   }
 
   /** Number and hash of the last line. Whoever keeps them elsewhere can tell if the whole record was made anew. */
@@ -78,10 +79,12 @@ export class AuditLog {
       previous: this.#head.hash,
     };
     const line = Buffer.from(JSON.stringify(entry));
-    await this.#handle.appendFile(Buffer.concat([line, Buffer.from('\n')]));
+    const written = Buffer.concat([Buffer.from(this.#gap), line, Buffer.from('\n')]);
+    await this.#handle.appendFile(written);
     await this.#handle.datasync();
+    this.#gap = '';
     this.#seq = entry.seq;
-    this.#size += line.length + 1;
+    this.#size += written.length;
     this.#head = { lines: this.#head.lines + 1, hash: hashOf(line) };
     await this.#note();
   }
@@ -98,12 +101,6 @@ export class AuditLog {
     }
     await rename(unfinished, place);
   }
-}
-
-interface State {
-  readonly head: AuditHead;
-  readonly entries: number;
-  readonly size: number;
 }
 
 const measured = async (body: Blob | string): Promise<{ bytes: number; digest: string }> => {
