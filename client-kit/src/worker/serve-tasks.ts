@@ -101,8 +101,8 @@ export const serveTasks = (code: App | ExecutorKind, port: PortLike = portHere()
   const execute = async ({ number, task, spec, params }: Execute): Promise<void> => {
     const over = new AbortController();
     aborts.set(number, over);
-    const assignment: Assignment = {
-      ...{ task, spec, params, run, signal: over.signal },
+    const assignment: Omit<Assignment, 'run'> = {
+      ...{ task, spec, params, signal: over.signal },
       rng: (purpose, scope = 'task') => {
         const { workflow, round } = scope === 'task' ? task : { workflow: '', round: 0 };
         return rngOf({ seed: spec.seed, site, workflow, round, purpose });
@@ -113,7 +113,7 @@ export const serveTasks = (code: App | ExecutorKind, port: PortLike = portHere()
     try {
       if (!executor) throw new Error('a task before its executor');
       await begin(task, spec, params);
-      const { shareable, ...execution } = await executor.execute(assignment);
+      const { shareable, ...execution } = await executor.execute({ ...assignment, run });
       // A reply that is none passes as what it comes to: a Shareable doesn't pass.
       const settled = shareable && run ? run.settled({ ...execution, shareable }) : execution;
       post({ type: 'done', number, execution: withoutShareable(settled) });
