@@ -3,9 +3,10 @@ import { expect, test } from 'vitest';
 import { toFloat64 } from '../tensors/elements.ts';
 import type { TensorRole } from '../tensors/manifest.ts';
 import type { Tensor, Tensors } from '../tensors/tensor.ts';
-import { applyChain } from './chain.ts';
 import { clip } from './clip.ts';
 import type { Filter } from './filter.ts';
+import { attempt } from './filtering.suite.ts';
+import { collect } from './tensor-source.ts';
 
 const made = (norm: number): Filter => {
   const filter = clip.make({ norm });
@@ -18,8 +19,11 @@ const f32 = (...values: number[]): Tensor => ({
   data: Float32Array.from(values),
 });
 const roles = new Map<string, TensorRole>([['stat', 'buffer']]);
-const apply = (norm: number, tensors: Tensors, paramsType: 'FULL' | 'DIFF' = 'DIFF') =>
-  applyChain([made(norm)], tensors, { roles, paramsType, rng: () => 0.5 });
+const apply = (norm: number, tensors: Tensors, paramsType: 'FULL' | 'DIFF' = 'DIFF') => {
+  const kind = paramsType === 'FULL' ? 'WEIGHTS' : 'WEIGHT_DIFF';
+  const result = attempt([made(norm)], tensors, { roles, parcel: { kind } });
+  return result.ok ? { ok: true as const, value: collect(result.value.tensors) } : result;
+};
 const normOf = (tensors: Tensors): number =>
   Math.hypot(...[...tensors.values()].flatMap((t) => [...toFloat64(t.dtype, t.data)]));
 

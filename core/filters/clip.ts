@@ -13,7 +13,12 @@ const Args = v.strictObject({ norm: Positive });
  * Recurrent Language Models", flat clipping; squares are summed in float64.
  */
 export const clip = defineFilter(
-  { name: 'clip', needs: 'DIFF', at: ['site'], on: ['result'], impliesPartial: false },
+  {
+    name: 'clip',
+    needs: 'DIFF',
+    on: { site: ['result'], server: ['result'] },
+    impliesPartial: false,
+  },
   Args,
   ({ norm }) => ({
     scan: normScan,

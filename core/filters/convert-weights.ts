@@ -17,7 +17,12 @@ const Args = v.strictObject({ direction: v.picklist(['weights_to_diff', 'diff_to
  * at hand, lacks a tensor or is quantised; here that is declined.
  */
 export const convertWeights = defineFilter(
-  { name: 'convert-weights', needs: 'ANY', at: ['site'], on: ['result'], impliesPartial: false },
+  {
+    name: 'convert-weights',
+    needs: 'ANY',
+    on: { site: ['result'], server: [] },
+    impliesPartial: false,
+  },
   Args,
   ({ direction }) => {
     const { from, to, sign } = DIRECTIONS[direction];

@@ -14,8 +14,7 @@ export const dxoBlocker = defineFilter(
   {
     name: 'dxo-blocker',
     needs: 'ANY',
-    at: ['site'],
-    on: ['data', 'result'],
+    on: { site: ['data', 'result'], server: ['data', 'result'] },
     impliesPartial: false,
   },
   Args,

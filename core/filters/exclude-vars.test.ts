@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Tensors } from '../tensors/tensor.ts';
-import { applyChain } from './chain.ts';
 import { excludeVars } from './exclude-vars.ts';
+import { attempt } from './filtering.suite.ts';
 
 const one = { dtype: 'F32', shape: [2], data: Float32Array.of(1, 1) } as const;
 const tensors: Tensors = new Map(
@@ -10,9 +10,8 @@ const tensors: Tensors = new Map(
 const apply = (exclude: unknown) => {
   const filter = excludeVars.make({ excludeVars: exclude });
   if (!filter.ok) return filter.error;
-  const context = { roles: new Map(), paramsType: 'FULL', rng: () => 0 } as const;
-  const result = applyChain([filter.value], tensors, context);
-  return result.ok ? [...result.value.keys()] : result.error;
+  const result = attempt([filter.value], tensors, { parcel: { kind: 'WEIGHTS' } });
+  return result.ok ? result.value.tensors.specs.map(({ name }) => name) : result.error;
 };
 
 test('a regular expression is found anywhere in the name, as re.search does', () => {
@@ -34,6 +33,9 @@ test('excluding everything is declined: there would be nothing to send', () => {
   expect(apply('.')).toMatchObject({ reason: 'nothing-left', filter: 'exclude-vars' });
 });
 
-test.each([['('], [''], [[]], [[1]], [7], ['x'.repeat(257)]])('%j is refused', (exclude) => {
-  expect(apply(exclude)).toMatchObject([{ path: 'excludeVars' }]);
-});
+test.each([['('], [''], [[]], [[1]], [7], ['x'.repeat(257)], ['(a)\\1']])(
+  '%j is refused',
+  (exclude) => {
+    expect(apply(exclude)).toMatchObject([{ path: 'excludeVars' }]);
+  },
+);

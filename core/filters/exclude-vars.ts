@@ -2,14 +2,7 @@ import * as v from 'valibot';
 import { matchesAny } from '../protocol/glob.ts';
 import { LIMITS } from '../protocol/limits.ts';
 import { defineFilter } from './define.ts';
-
-const compiles = (source: string): boolean => {
-  try {
-    return new RegExp(source) instanceof RegExp;
-  } catch {
-    return false;
-  }
-};
+import { compilePattern } from './pattern.ts';
 
 const Args = v.strictObject({
   excludeVars: v.union([
@@ -21,22 +14,28 @@ const Args = v.strictObject({
       v.string(),
       v.minLength(1, 'a regular expression'),
       v.maxLength(256, 'at most 256 characters'),
-      v.check(compiles, 'a regular expression'),
+      v.check((source) => compilePattern(source).ok, 'a simple regular expression'),
     ),
   ]),
 });
 
 /**
  * Keeps tensors at the site: a list has names, or globs where there is a `*` or `?` in them; a string is a regular
- * expression, found anywhere in the name. FLARE's ExcludeVars(exclude_vars), whose lists have no globs.
+ * expression (see `compilePattern`), found anywhere in the name. FLARE's ExcludeVars(exclude_vars), whose lists have no globs.
  */
 export const excludeVars = defineFilter(
-  { name: 'exclude-vars', needs: 'ANY', at: ['site'], on: ['result'], impliesPartial: true },
+  {
+    name: 'exclude-vars',
+    needs: 'ANY',
+    on: { site: ['result'], server: ['result'] },
+    impliesPartial: true,
+  },
   Args,
   ({ excludeVars: excluded }) => {
     if (typeof excluded === 'string') {
-      const pattern = new RegExp(excluded);
-      return { keeps: (tensor: string) => !pattern.test(tensor) };
+      const pattern = compilePattern(excluded);
+      if (!pattern.ok) throw new Error('a pattern that was checked');
+      return { keeps: (tensor: string) => !pattern.value(tensor) };
     }
     const names = new Set(excluded);
     const globs = excluded.filter((name) => /[*?]/.test(name));

@@ -112,14 +112,17 @@ export interface Filter<Plan = unknown> {
   map?(chunk: FilterChunk, plan: Plan, rng: Rng): TensorData;
 }
 
+/** Which way something goes: to the site, or from it. */
+export type Traffic = 'data' | 'result';
+
 /** A filter that a job may name: how its arguments read, and where it works. */
 export interface FilterKind {
   readonly name: string;
   /** Of results; task data is always whole parameters. */
   readonly needs: Filter['needs'];
-  /** `site`: in the client kit, on a result before it is sent, or on task data before it is worked on. */
-  readonly at: readonly ('site' | 'server')[];
-  readonly on: readonly ('data' | 'result')[];
+  /** What it may be asked for: at the site, before task data is worked on and before a result is sent; at the server, before
+   * task data goes out and before a result is folded. */
+  readonly on: { readonly site: readonly Traffic[]; readonly server: readonly Traffic[] };
   /** Results may lack tensors: the workflow must fold with `partial`. */
   readonly impliesPartial: boolean;
 }

@@ -47,7 +47,7 @@ const Args = v.pipe(
  * `gaussian_privacy_budget` says what was spent.
  */
 export const gaussian = defineFilter(
-  { name: 'gaussian', needs: 'DIFF', at: ['site'], on: ['result'], impliesPartial: false },
+  { name: 'gaussian', needs: 'DIFF', on: { site: ['result'], server: [] }, impliesPartial: false },
   Args,
   ({ clip, epsilon, delta, sigma: given, adjacency, others }) => {
     const sensitivity = adjacency === 'replace' ? 2 * clip : clip;

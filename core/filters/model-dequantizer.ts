@@ -12,7 +12,12 @@ type Plan = { readonly codec: Codec; readonly before: ReadonlyMap<string, Tensor
 
 /** Turns quantised tensors back into what they were, as far as that is known. FLARE's ModelDequantizer. */
 export const modelDequantizer = defineFilter(
-  { name: 'model-dequantizer', needs: 'ANY', at: ['site'], on: ['data'], impliesPartial: false },
+  {
+    name: 'model-dequantizer',
+    needs: 'ANY',
+    on: { site: ['data'], server: ['result'] },
+    impliesPartial: false,
+  },
   v.strictObject({}),
   () => ({
     wire: 'in',

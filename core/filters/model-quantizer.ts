@@ -20,7 +20,12 @@ const applies = ({ kind, quantization }: Subject): boolean =>
  * stay. FLARE's ModelQuantizer(quantization_type), without its need of a GPU.
  */
 export const modelQuantizer = defineFilter(
-  { name: 'model-quantizer', needs: 'DIFF', at: ['site'], on: ['result'], impliesPartial: false },
+  {
+    name: 'model-quantizer',
+    needs: 'DIFF',
+    on: { site: ['result'], server: ['data'] },
+    impliesPartial: false,
+  },
   Args,
   ({ quantizationType: type }) => {
     const codec = findCodec(type) as Codec;

@@ -20,8 +20,7 @@ export const percentilePrivacy = defineFilter(
   {
     name: 'percentile-privacy',
     needs: 'DIFF',
-    at: ['site'],
-    on: ['result'],
+    on: { site: ['result'], server: [] },
     impliesPartial: false,
   },
   Args,

@@ -28,7 +28,12 @@ const Args = v.pipe(
  * statistics passes.
  */
 export const statisticsPrivacy = defineFilter(
-  { name: 'statistics-privacy', needs: 'ANY', at: ['site'], on: ['result'], impliesPartial: false },
+  {
+    name: 'statistics-privacy',
+    needs: 'ANY',
+    on: { site: ['result'], server: [] },
+    impliesPartial: false,
+  },
   Args,
   (args) => {
     const cleansers: readonly Cleanser[] = [

@@ -56,7 +56,12 @@ const Args = v.pipe(
  * was spent.
  */
 export const svtPrivacy = defineFilter(
-  { name: 'svt-privacy', needs: 'DIFF', at: ['site'], on: ['result'], impliesPartial: false },
+  {
+    name: 'svt-privacy',
+    needs: 'DIFF',
+    on: { site: ['result'], server: [] },
+    impliesPartial: false,
+  },
   Args,
   ({ fraction, tau, replace, others, ...budget }) => ({
     secret: true,

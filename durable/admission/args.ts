@@ -55,12 +55,12 @@ export function completeArgs(
         });
       }
     }
-    for (const side of ['on', 'at'] as const) {
-      const places: readonly string[] = kind[side];
-      if (!places.includes(filter[side])) {
-        const expected = `${kind.name} works on ${kind.on.join(', ')} at ${kind.at.join(', ')}`;
-        errors.push({ path: `${path}.${side}`, expected, got: filter[side] });
-      }
+    if (!kind.on[filter.at].includes(filter.on)) {
+      const places = (['site', 'server'] as const).flatMap((at) =>
+        kind.on[at].map((on) => `on ${on} at the ${at}`),
+      );
+      const expected = `${kind.name} ${places.join(', ')}`;
+      errors.push({ path: `${path}.on`, expected, got: `on ${filter.on} at the ${filter.at}` });
     }
     if (kind.impliesPartial && filter.on === 'result') dropping.push(filter.tasks);
   });

@@ -21,6 +21,7 @@ import { ModelArchive } from '../models/model-archive.ts';
 import { ModelStore } from '../models/model-store.ts';
 import type { MessageRow } from '../state/outbox.ts';
 import { Outbox } from '../state/outbox.ts';
+import { DataFilter } from '../filtering/data-filter.ts';
 import { ResultFilter } from '../filtering/result-filter.ts';
 import { Reception } from '../tasks/reception.ts';
 import { Replies } from '../tasks/replies.ts';
@@ -68,6 +69,7 @@ export class Engine {
   readonly #ctx: DurableObjectState;
   readonly #conductor: Conductor;
   readonly #folds: FoldDesk;
+  readonly #filter: DataFilter;
 
   constructor(ctx: DurableObjectState, env: Env) {
     const { storage } = ctx;
@@ -120,7 +122,9 @@ export class Engine {
     this.board = new TaskBoard({ record, rows, assignments, replies, sites, events, folds });
     this.reception = new Reception({ record, rows, assignments, replies, results, models, events });
     const { board } = this;
-    const retention = new Retention({ record, models, rows });
+    const filter = new DataFilter({ sql, rows: chunks, models, record });
+    this.#filter = filter;
+    const retention = new Retention({ record, models, rows, filter });
     const { alarms } = this;
     const stores = boundStores(env);
     this.archive = new ModelArchive({ sql, record, models, alarms, stores });
@@ -132,6 +136,7 @@ export class Engine {
       journal,
       board,
       models,
+      filter,
       sites,
       events,
       lifecycle: this.lifecycle,
@@ -222,9 +227,10 @@ export class Engine {
   }
 
   #nextDue(): number | null {
-    const { cause } = this.record.read();
+    const { cause, status } = this.record.read();
     const times = [
       cause === 'shortfall' ? null : this.tasks.nextDue(),
+      status === 'RUNNING' && this.#filter.unfinished() ? 0 : null,
       this.outbox.nextDue(),
       this.models.nextDue(),
       this.archive.nextDue(),

@@ -11,6 +11,7 @@ import { NO_JOB } from './gate.ts';
 import type { Received } from '../results/result-store.ts';
 import { isFull } from '../bytes/storage-fault.ts';
 import { VOID_TOKEN, blobOf } from '../stubs.ts';
+import { sentModel } from '../tasks/task-rows.ts';
 
 /** The front door says here who calls; it lets nobody else set it. */
 export const CALLER_HEADER = 'x-tributary-caller';
@@ -176,7 +177,7 @@ export class JobRequests {
     ];
     if (own.includes(digest)) return true;
     const given = (n: number): boolean => (assignments.get(n, name)?.lease ?? null) !== null;
-    return tasks.in('open').some(({ n, request }) => request.model?.digest === digest && given(n));
+    return tasks.in('open').some((task) => sentModel(task)?.digest === digest && given(task.n));
   }
 
   #events(request: Request, caller: Caller): Response {

@@ -1,3 +1,4 @@
+import { FILTER_TABLES } from '../filtering/data-filter.ts';
 import { FOLD_TABLES } from '../folding/folding.ts';
 import { ARCHIVE_TABLES } from '../models/model-archive.ts';
 import { MODEL_TABLES } from '../models/model-store.ts';
@@ -54,6 +55,7 @@ const ENGINE_TABLES: readonly string[] = [
 const JOB_MIGRATIONS: readonly (readonly string[])[] = [
   [...ENGINE_TABLES, ...RESULT_TABLES, ...MODEL_TABLES, ...FOLD_TABLES],
   ARCHIVE_TABLES,
+  [...FILTER_TABLES, `ALTER TABLE task_states ADD COLUMN sent TEXT`],
 ];
 
 /** True once a job was created here: an object that was only asked about has no tables at all. */

@@ -79,7 +79,7 @@ export class ResultStore {
     this.#intake = new ResultIntake({
       ...parts,
       partials: this.#partials,
-      begin: (key, table) => this.#begin(key, table),
+      begin: (key, table) => this.begin(key, table),
       drop: (upload) => this.drop(upload),
     });
   }
@@ -92,7 +92,8 @@ export class ResultStore {
     return this.#intake.receive(request, key, rule);
   }
 
-  #begin({ task, site }: ResultKey, { layout, layoutOf, coding }: Table): string {
+  /** Begins an upload that is nobody's until `commit`. -> its id */
+  begin({ task, site }: ResultKey, { layout, layoutOf, coding }: Table): string {
     const run = this.#rows.begin(layout.dataBytes, 'staged');
     let head: number | null = null;
     if (layoutOf === null) {
@@ -110,6 +111,22 @@ export class ResultStore {
       head,
     );
     return String(run);
+  }
+
+  /** Writes row `n` of an upload's data region. */
+  put(upload: string, n: number, bytes: Uint8Array): void {
+    this.#rows.put(Number(upload), n, bytes);
+  }
+
+  /** Whether there is such an upload (still). */
+  has(upload: string): boolean {
+    const rows = this.#sql.exec('SELECT 1 FROM uploads WHERE run = ?', Number(upload));
+    return rows.toArray().length > 0;
+  }
+
+  /** Bytes that a new upload may have. */
+  room(): number {
+    return this.#rows.room();
   }
 
   #row(upload: string): Row {

@@ -1,5 +1,6 @@
 import { matchesAny } from '../../core/protocol/glob.ts';
 import type { Outcome, TaskRequest } from '../../core/workflows/ops.ts';
+import type { ModelRef } from '../../core/protocol/job-status.ts';
 import type { JobSpec } from '../../core/protocol/job.ts';
 import type { Assignments } from './assignments.ts';
 import { judge, listed } from './closing.ts';
@@ -32,11 +33,11 @@ export class TaskBoard {
     this.#parts = parts;
   }
 
-  /** Opens a task; sites with a waiting poll get it in this very turn. -> its id */
-  open(request: TaskRequest, workflow: string, turn: Turn): string {
+  /** Opens a task; sites with a waiting poll get it in this very turn, with the model `sent`. -> its id */
+  open(request: TaskRequest, workflow: string, sent: ModelRef | null, turn: Turn): string {
     const { record, rows, assignments, sites, events } = this.#parts;
     const n = record.nextTask();
-    const task = rows.insert(n, workflow, request, turn.now);
+    const task = rows.insert(n, workflow, request, sent, turn.now);
     const free = sites.joined().filter((site) => turn.waiting.has(site) && !turn.woken.has(site));
     const to =
       request.to === '*'

@@ -44,6 +44,8 @@ export type TaskStateRow = {
   /** JSON of the ModelRef that its fold made. */
   model: string | null;
   reason: string | null;
+  /** JSON of the ModelRef that its sites get. */
+  sent: string | null;
 };
 
 /** A task with its request parsed. */
@@ -68,7 +70,13 @@ export class TaskRows {
     this.#sql = sql;
   }
 
-  insert(n: number, workflow: string, { to, ...request }: TaskRequest, now: number): BoardTask {
+  insert(
+    n: number,
+    workflow: string,
+    { to, ...request }: TaskRequest,
+    sent: ModelRef | null,
+    now: number,
+  ): BoardTask {
     const id = `t${n}`;
     this.#sql.exec(
       'INSERT INTO tasks (n, id, workflow, request) VALUES (?, ?, ?, ?)',
@@ -78,12 +86,14 @@ export class TaskRows {
       JSON.stringify(request),
     );
     this.#sql.exec(
-      `INSERT INTO task_states (n, state, anyone, opened, offered, deadline, due) VALUES (?, 'open', ?, ?, ?, ?, 0)`,
+      `INSERT INTO task_states (n, state, anyone, opened, offered, deadline, due, sent)
+       VALUES (?, 'open', ?, ?, ?, ?, 0, ?)`,
       n,
       to === '*' ? 1 : 0,
       now,
       now,
       request.timeout > 0 ? now + request.timeout * 1000 : null,
+      sent && JSON.stringify(sent),
     );
     return this.byNumber(n);
   }
@@ -177,6 +187,10 @@ export class TaskRows {
 /** The model that a stored column names. */
 export const refOf = (json: string | null): ModelRef | null =>
   json === null ? null : (JSON.parse(json) as ModelRef);
+
+/** The model that a task's sites get: the workflow's, or what the filters at the server make of it. */
+export const sentModel = ({ sent, request }: BoardTask): ModelRef | null =>
+  refOf(sent) ?? request.model;
 
 /** What events say about a task. */
 export const told = ({ id, workflow, request }: BoardTask) => ({

@@ -1,6 +1,7 @@
 import type { ModelRef } from '../../core/protocol/job-status.ts';
 import { LIMITS } from '../../core/protocol/limits.ts';
 import type { Task } from '../../core/protocol/task.ts';
+import { sentModel } from './task-rows.ts';
 import type { BoardTask } from './task-rows.ts';
 
 const modelView = (job: string, { digest, bytes }: ModelRef) => ({
@@ -10,10 +11,9 @@ const modelView = (job: string, { digest, bytes }: ModelRef) => ({
 });
 
 /** A task as a site sees it: the same for all of its sites. */
-export function wireTask(
-  job: string,
-  { id, workflow, request, params, deadline }: BoardTask,
-): Task {
+export function wireTask(job: string, task: BoardTask): Task {
+  const { id, workflow, request, params, deadline } = task;
+  const model = sentModel(task);
   const path = `/v1/jobs/${job}/tasks/${id}`;
   const { results } = request;
   return {
@@ -23,7 +23,7 @@ export function wireTask(
     workflow,
     round: request.round,
     totalRounds: request.totalRounds,
-    model: request.model && modelView(job, request.model),
+    model: model && modelView(job, model),
     paramsType: params ?? (results.kind === 'metrics' ? 'ANY' : results.paramsType),
     data: request.data,
     deadline,

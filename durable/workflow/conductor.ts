@@ -10,8 +10,9 @@ import { matchesAny } from '../../core/protocol/glob.ts';
 import type { JobSpec } from '../../core/protocol/job.ts';
 import type { Json, JsonObject } from '../../core/protocol/json.ts';
 import { LIMITS } from '../../core/protocol/limits.ts';
-import type { Op } from '../../core/workflows/ops.ts';
+import type { Op, TaskRequest } from '../../core/workflows/ops.ts';
 import type { Workflow } from '../../core/workflows/workflow.ts';
+import type { DataFilter } from '../filtering/data-filter.ts';
 import type { EventLog } from '../state/event-log.ts';
 import type { JobRecord, JobRow } from '../state/job-record.ts';
 import type { Journal } from './journal.ts';
@@ -31,6 +32,7 @@ interface Parts {
   readonly journal: Journal;
   readonly board: TaskBoard;
   readonly models: ModelStore;
+  readonly filter: DataFilter;
   readonly sites: Sites;
   readonly events: EventLog;
   readonly lifecycle: Lifecycle;
@@ -41,11 +43,13 @@ interface Parts {
 
 /** An op that isn't settled yet: the round waits. */
 const PENDING = Symbol('pending');
+/** An op that takes more than one turn. */
+const MAKING = Symbol('making');
 /** An op that ended the job. */
 const ENDED = Symbol('ended');
 
-/** How a stretch of a round ended. */
-type Halt = 'parked' | 'ended' | 'again' | 'next';
+/** How a stretch of a round ended. `making`: the next turn goes on with what its task is to bring. */
+type Halt = 'parked' | 'making' | 'ended' | 'again' | 'next';
 
 export class Conductor {
   readonly #parts: Parts;
@@ -66,11 +70,11 @@ export class Conductor {
     if (job.parked !== null && !board.isClosed(job.parked)) return false;
     const woken = new Map(turn.woken);
     try {
-      storage.transactionSync(() => {
-        this.#run(turn);
+      return storage.transactionSync(() => {
+        const halt = this.#run(turn);
         if (faulty) lifecycle.become('RUNNING', turn.now);
+        return halt !== 'making';
       });
-      return true;
     } catch (error) {
       if (isStorageFault(error)) throw error;
       turn.woken.clear();
@@ -91,10 +95,10 @@ export class Conductor {
     record.set({ parked: null });
   }
 
-  #run(turn: Turn): void {
+  #run(turn: Turn): Halt {
     for (let passed = 0; passed < LIMITS.roundsPerTurn; passed++) {
       const halt = this.#round(turn);
-      if (halt === 'parked' || halt === 'ended') return;
+      if (halt !== 'again' && halt !== 'next') return halt;
     }
     throw new Error(`${LIMITS.roundsPerTurn} rounds passed without waiting for anything`);
   }
@@ -131,6 +135,7 @@ export class Conductor {
           record.set({ parked: (op as Extract<Op, { op: 'await' }>).task });
           return 'parked';
         }
+        if (value === MAKING) return 'making';
         if (value === ENDED) return 'ended';
         journal.append(seq, op, asked, value);
       }
@@ -231,7 +236,7 @@ export class Conductor {
         return choose(names, op.count ?? names.length, { seed: spec.seed, salt });
       }
       case 'start':
-        return board.open(op.task, spec.workflows[position]?.id ?? '', turn);
+        return this.#start(op.task, spec.workflows[position]?.id ?? '', turn);
       case 'await':
         return board.isClosed(op.task) ? null : PENDING;
       case 'load':
@@ -246,6 +251,17 @@ export class Conductor {
         break;
     }
     lifecycle.finish('FINISHED:EXECUTION_EXCEPTION', op.reason, turn.now);
+    return ENDED;
+  }
+
+  /** Opens a task, once what the filters at the server make of its model is there. */
+  #start(task: TaskRequest, workflow: string, turn: Turn): unknown {
+    const { board, filter, lifecycle } = this.#parts;
+    const sent = filter.outgoing(task);
+    if (sent.state === 'more') return MAKING;
+    if (sent.state === 'done') return board.open(task, workflow, sent.model, turn);
+    const reason = `${task.name}: TASK_DATA_FILTER_ERROR: ${sent.reason}`;
+    lifecycle.finish('FINISHED:EXECUTION_EXCEPTION', reason, turn.now);
     return ENDED;
   }
 

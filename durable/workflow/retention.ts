@@ -1,14 +1,17 @@
 import { isFinished } from '../../core/protocol/job-status.ts';
 import { LIMITS } from '../../core/protocol/limits.ts';
+import type { DataFilter } from '../filtering/data-filter.ts';
 import { digestsIn } from './digests-in.ts';
 import type { JobRecord } from '../state/job-record.ts';
 import type { ModelStore } from '../models/model-store.ts';
+import { sentModel } from '../tasks/task-rows.ts';
 import type { TaskRows } from '../tasks/task-rows.ts';
 
 interface Parts {
   readonly record: JobRecord;
   readonly models: ModelStore;
   readonly rows: TaskRows;
+  readonly filter: DataFilter;
 }
 
 /**
@@ -25,7 +28,8 @@ export class Retention {
 
   /** Retires what a round has left behind. Call it once the round's journal is cleared. */
   retire(now: number): void {
-    const { models, rows } = this.#parts;
+    const { models, rows, filter } = this.#parts;
+    filter.forget();
     const loose = models.loose();
     // A fold under way has models that nothing mentions yet: the next round's end looks again.
     if (loose.length === 0 || rows.in('folding').length > 0) return;
@@ -41,6 +45,9 @@ export class Retention {
     yield record.spec().model;
     if (isFinished(status)) return;
     yield* digestsIn(state ?? '');
-    for (const { request } of rows.in('open')) yield request.model?.digest;
+    for (const task of rows.in('open')) {
+      yield task.request.model?.digest;
+      yield sentModel(task)?.digest;
+    }
   }
 }

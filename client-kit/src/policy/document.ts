@@ -101,12 +101,12 @@ const errorsOf = (
   path: string,
 ): readonly FieldError[] => {
   const kind = findFilter(use);
-  if (!kind?.at.includes('site')) {
-    const names = filterNames.filter((name) => findFilter(name)?.at.includes('site'));
+  if (!kind) {
+    const names = filterNames;
     return [{ path: `${path}.use`, expected: `one of ${names.join(', ')}`, got: shown(use) }];
   }
-  if (!kind.on.includes(on)) {
-    return [{ path: `${path}.on`, expected: kind.on.join(' or '), got: shown(on) }];
+  if (!kind.on.site.includes(on)) {
+    return [{ path: `${path}.on`, expected: kind.on.site.join(' or '), got: shown(on) }];
   }
   const made = kind.make(args);
   if (made.ok) return [];
