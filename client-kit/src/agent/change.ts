@@ -9,7 +9,7 @@ export class Change {
 
   /** Something has changed: all who wait look again. */
   happen(): void {
-    for (const wake of [...this.#wakes]) wake();
+    for (const wake of this.#wakes) wake();
   }
 
   /** The first defined value that `look` gives; undefined once `ms` have passed without one. */

@@ -1,6 +1,6 @@
 import type { Content, Log } from '../assignment.ts';
 import type { FLModel } from '../fl-model.ts';
-import { TaskError } from '../task-error.ts';
+import type { TaskError } from '../task-error.ts';
 import type { Tensors } from '../../../core/tensors/tensor.ts';
 import type { TaskHead } from './protocol.ts';
 

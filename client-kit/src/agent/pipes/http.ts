@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { chmod, rm } from 'node:fs/promises';
 import { createServer, request as send } from 'node:http';
 import type { IncomingMessage, RequestOptions, ServerResponse } from 'node:http';
@@ -135,18 +136,16 @@ const bodyOf = async (message: IncomingMessage): Promise<Uint8Array> => {
 };
 
 /** What a killed site leaves: a socket that nobody listens to. A living one is left alone, and `listen` complains. */
-const dropDeadSocket = (path: string): Promise<void> =>
-  new Promise((resolve, reject) => {
-    const probe = connect(path);
-    probe.once('connect', () => {
-      probe.destroy();
-      resolve();
-    });
-    probe.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ECONNREFUSED') return resolve();
-      rm(path, { force: true }).then(resolve, reject);
-    });
-  });
+const dropDeadSocket = async (path: string): Promise<void> => {
+  const probe = connect(path);
+  try {
+    await once(probe, 'connect');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ECONNREFUSED') await rm(path, { force: true });
+  } finally {
+    probe.destroy();
+  }
+};
 
 /** An agent's end of HTTP. */
 export const httpAgentPipe = (

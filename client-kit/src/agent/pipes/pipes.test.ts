@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { agentPipe, sitePipe } from './address.ts';
 import { pipeSuite } from './pipe.suite.ts';
 import { PortAgentPipe, PortSitePipe } from './port.ts';
@@ -137,8 +137,7 @@ describe('message ports', () => {
       agent: () => {
         const { port1, port2 } = new MessageChannel();
         site.attach(port1);
-        port1.unref();
-        port2.unref();
+        onTestFinished(() => port1.close());
         return new PortAgentPipe(port2);
       },
     };

@@ -107,7 +107,7 @@ export class PortAgentPipe implements AgentPipe {
         try {
           resolve(decodeMessage(parcel.type, parcel.bytes));
         } catch (error) {
-          reject(error as Error);
+          reject(error);
         }
       };
       const timer = setTimeout(() => {
