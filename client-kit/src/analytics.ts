@@ -41,7 +41,6 @@ const fitting = (value: Value): Value => {
 export class Analytics {
   readonly #connection: Connection;
   readonly #store: Store;
-  readonly #job: string;
   readonly #path: string;
   #waiting: Omit<AnalyticsEntry, 'seq'>[] = [];
   /** The batch on its way, again and again under the same numbers. */
@@ -53,7 +52,6 @@ export class Analytics {
   constructor(connection: Connection, store: Store, job: string) {
     this.#connection = connection;
     this.#store = store;
-    this.#job = job;
     this.#path = `/v1/jobs/${encodeURIComponent(job)}/metrics`;
   }
 
@@ -90,7 +88,6 @@ export class Analytics {
       try {
         await this.#connection.json('POST', this.#path, {
           json: { entries },
-          about: { job: this.#job },
           signal,
           attempts: 3,
         });

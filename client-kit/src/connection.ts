@@ -1,7 +1,8 @@
 import { backoffMS, pause } from './backoff.ts';
 import type { Pause } from './backoff.ts';
 import { ProblemError } from './problem-error.ts';
-import type { About, OnSend } from './sending.ts';
+import { subjectOf } from './sending.ts';
+import type { OnSend, Sending } from './sending.ts';
 
 /** The part of `fetch` that the kit uses. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
@@ -34,8 +35,8 @@ export interface RequestOptions {
   /** A function is asked anew before every try. */
   readonly headers?: HeaderMap | (() => HeaderMap);
   readonly body?: Blob | string;
-  /** What the body is of, for `onSend`. */
-  readonly about?: About | undefined;
+  /** What a result went through, for `onSend`. */
+  readonly filters?: Sending['filters'];
   readonly signal?: AbortSignal | undefined;
   /** Longest silence. The default outlasts a long poll of 25 s. */
   readonly timeoutMS?: number;
@@ -150,11 +151,11 @@ export class Connection {
   async #announce(
     method: string,
     url: string,
-    { body, headers, about }: RequestOptions,
+    { body, headers, filters }: RequestOptions,
   ): Promise<void> {
     if (body === undefined || (body instanceof Blob && body.size === 0)) return;
     const range = (typeof headers === 'function' ? headers() : headers)?.['content-range'];
-    await this.#options.onSend?.({ ...about, method, url, body, range });
+    await this.#options.onSend?.({ ...subjectOf(url), method, url, body, range, filters });
   }
 
   /** Paths come from the server: one that leads elsewhere must not carry the token there. */

@@ -31,7 +31,7 @@ export { ProblemError } from './problem-error.ts';
 export type { ProblemDetails } from './problem-error.ts';
 export type { ApprovalRequest, Approve } from './policy/approval.ts';
 export type { Policy, ProposedJob } from './policy/policy.ts';
-export type { About, OnSend, Sending } from './sending.ts';
+export type { OnSend, Sending } from './sending.ts';
 export type { DataSource } from './site-context.ts';
 export { runSite } from './site.ts';
 export type { SiteOptions } from './site.ts';

@@ -141,9 +141,8 @@ export class Outbox {
   ): Promise<Delivery> {
     const { envelope, body } = await this.#open(key);
     const { job, task, url, contentType, returnCode, bytes, filters } = envelope;
-    const about = { job, task, filters };
     try {
-      const status = await upload(connection, { url, body, contentType, about, signal });
+      const status = await upload(connection, { url, body, contentType, filters, signal });
       await this.#close(key);
       return { status, bytes, returnCode };
     } catch (error) {

@@ -4,7 +4,7 @@ import type { Connection, HeaderMap, RequestOptions } from './connection.ts';
 import { ProblemError } from './problem-error.ts';
 
 /** A body to put. */
-export interface Put extends Pick<RequestOptions, 'signal' | 'attempts' | 'again' | 'about'> {
+export interface Put extends Pick<RequestOptions, 'signal' | 'attempts' | 'again' | 'filters'> {
   readonly url: string;
   readonly body: Blob;
   readonly headers: HeaderMap;

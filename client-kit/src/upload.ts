@@ -4,7 +4,7 @@ import type { Connection } from './connection.ts';
 import { reprDigestOf } from './digest.ts';
 import { put } from './parts.ts';
 import type { ProblemError } from './problem-error.ts';
-import type { About } from './sending.ts';
+import type { Sending } from './sending.ts';
 
 /** How the server took a whole result. */
 export type Acknowledgement = Exclude<ResultAnswer['status'], 'partial'>;
@@ -13,7 +13,7 @@ export interface Upload {
   readonly url: string;
   readonly body: Blob;
   readonly contentType: string;
-  readonly about?: About | undefined;
+  readonly filters?: Sending['filters'];
   readonly signal?: AbortSignal | undefined;
   /** A larger body goes in parts of at most this size (a multiple of 1 MiB). */
   readonly partBytes?: number;
@@ -31,14 +31,14 @@ const again = ({ problem }: ProblemError): boolean =>
 
 /** Sends a result. Rejects with ProblemError where the server refuses it (401, 403, 404, 422). */
 export const upload = async (connection: Connection, upload: Upload): Promise<Acknowledgement> => {
-  const { url, body, contentType, about, signal } = upload;
+  const { url, body, contentType, filters, signal } = upload;
   const { partBytes = LIMITS.partThresholdBytes } = upload;
   const digest =
     body.size > partBytes && (await reprDigestOf(new Uint8Array(await body.arrayBuffer())));
   const headers = { 'content-type': contentType, ...(digest && { 'repr-digest': digest }) };
   const answer = await put(
     connection,
-    { url, body, headers, partBytes, signal, again, about },
+    { url, body, headers, partBytes, signal, again, filters },
     (answer) => answer.json() as Promise<ResultAnswer>,
   );
   if (answer.status === 'partial') throw new Error('the server took a whole body for a part');
