@@ -14,6 +14,8 @@ export interface FakeTask {
   readonly data?: Record<string, unknown>;
   readonly paramsType?: 'FULL' | 'DIFF' | 'ANY';
   readonly leaseS?: number;
+  readonly headers?: Record<string, unknown>;
+  readonly peerProps?: Record<string, unknown>;
 }
 
 interface FakeJob {
@@ -224,6 +226,8 @@ export class FakeServer {
           : null,
         paramsType: next.paramsType ?? 'ANY',
         data: next.data ?? {},
+        headers: next.headers,
+        peerProps: next.peerProps,
         deadline: null,
         lease: { seconds: next.leaseS ?? 60, url: `/v1/jobs/${id}/tasks/${next.id}/lease` },
         resultUrl: `/v1/jobs/${id}/tasks/${next.id}/result`,

@@ -92,7 +92,11 @@ test('a thread that dies costs its task', async () => {
 });
 
 test('a ModelLearner in a thread has its whole life there', async () => {
-  const server = serverWith([task('a'), task('b', '', { round: 1 })]);
+  const server = serverWith([
+    task('a'),
+    task('b', '', { round: 1 }),
+    { id: 'c', name: 'submit_model' },
+  ]);
   const events = await serve(server, ended, { app: inThread('learner') });
   const calls = ['initialize', 'validate', 'train', 'validate', 'train'];
   expect(server.tensorsOf('b').header).toMatchObject({
@@ -100,6 +104,7 @@ test('a ModelLearner in a thread has its whole life there', async () => {
     metrics: { accuracy: 0.25 },
     meta: { calls, site: 'hospital-a', round: 1 },
   });
+  expect(server.tensorsOf('c').header).toMatchObject({ return_code: 'EMPTY_RESULT' });
   const said = events.flatMap((event) => (event.type === 'message' ? [event.text] : []));
   expect(said).toEqual([[...calls, 'finalize'].join()]);
 });

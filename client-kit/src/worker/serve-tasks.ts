@@ -113,10 +113,10 @@ export const serveTasks = (code: App | ExecutorKind, port: PortLike = portHere()
     try {
       if (!executor) throw new Error('a task before its executor');
       await begin(task, spec, params);
-      const { shareable, ...execution } = await executor.execute({ ...assignment, run });
-      // A reply that is none passes as what it comes to: a Shareable doesn't pass.
-      const settled = shareable && run ? run.settled({ ...execution, shareable }) : execution;
-      post({ type: 'done', number, execution: withoutShareable(settled) });
+      const done = await executor.execute({ ...assignment, run });
+      await run?.fire('_after_task_execution', { execution: done });
+      const execution = withoutShareable(run?.settled(done) ?? done);
+      post({ type: 'done', number, execution });
     } catch (error) {
       post({ type: 'failed', number, failure: failureOf(error) });
     } finally {
@@ -146,5 +146,6 @@ export const serveTasks = (code: App | ExecutorKind, port: PortLike = portHere()
   });
 };
 
+/** A Shareable doesn't pass: it passes as what it comes to. */
 const withoutShareable = ({ shareable: _shareable, ...execution }: Execution): Execution =>
   execution;

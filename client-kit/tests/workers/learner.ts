@@ -19,6 +19,10 @@ class Learner extends ModelLearner {
     return { params, meta: { calls: this.calls, site: this.siteName, round: this.currentRound } };
   }
 
+  override getModel(): 'EMPTY_RESULT' {
+    return 'EMPTY_RESULT';
+  }
+
   override async finalize(): Promise<void> {
     this.calls.push('finalize');
     await this.warning(this.calls.join());
