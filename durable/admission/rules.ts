@@ -2,6 +2,7 @@ import type { FieldError } from '../../core/protocol/fault.ts';
 import { matchesAny } from '../../core/protocol/glob.ts';
 import type { JobSpec } from '../../core/protocol/job.ts';
 import type { Catalog } from './catalog.ts';
+import { filterErrors } from './filter-rules.ts';
 
 const isGlob = (pattern: string): boolean => pattern === '@all' || /[*?]/.test(pattern);
 
@@ -73,41 +74,6 @@ function crewErrors({ workflows, deploy }: JobSpec): FieldError[] {
       errors.push({ path, expected: 'a site that deploy covers', got: site });
     });
     return errors;
-  });
-}
-
-/**
- * Filters that take differences, where whole parameters would come: what `submit_model` hands in is always whole, what
- * `train` does as the workflow or its executors say. `validate` answers without tensors: no filter sees it.
- */
-function filterErrors(spec: JobSpec, catalog: Catalog): FieldError[] {
-  return spec.filters.flatMap((filter, i): FieldError[] => {
-    if (catalog.filters.get(filter.use)?.needs !== 'DIFF') return [];
-    const path = `filters[${i}].use`;
-    if (filter.on === 'data') {
-      return [{ path, expected: 'a filter for whole parameters', got: `${filter.use} on data` }];
-    }
-    const whole = (task: string, { paramsType }: Record<string, unknown>): boolean => {
-      if (!matchesAny(filter.tasks, task)) return false;
-      if (task === 'submit_model') return true;
-      if (task !== 'train' || paramsType === 'DIFF') return false;
-      if (paramsType === 'FULL') return true;
-      const executors = spec.executors.filter(({ tasks }) => matchesAny(tasks, task));
-      return executors.some(({ args }) => args['transferType'] !== 'DIFF');
-    };
-    return spec.workflows.flatMap(({ id, use, args }): FieldError[] => {
-      const tasks = catalog.workflows.get(use)?.tasks ?? [];
-      return tasks
-        .filter((task) => whole(task, args))
-        .map((task) => ({
-          path,
-          expected:
-            task === 'submit_model'
-              ? `tasks without submit_model, whose answer to workflow ${id} is a whole model`
-              : `DIFF updates: paramsType of workflow ${id}, or transferType of its executors`,
-          got: `${filter.use} with whole parameters from ${use}`,
-        }));
-    });
   });
 }
 
