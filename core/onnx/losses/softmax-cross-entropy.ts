@@ -57,7 +57,7 @@ interface Truth {
   readonly share: string;
   /** The sum of a over the classes; left out where it is 1. */
   readonly mass?: string | undefined;
-  /** The sum over the classes of a ln softmax(z). */
+  /** a ln softmax(z): what each class adds to minus the loss. */
   readonly picked: string;
   readonly kept?: string | undefined;
   /** What the mean weighs each position with; left out where that is 1. */
@@ -96,7 +96,7 @@ const indexTruth = (
   const common = { y, truth: label, kept, divisorMass: mass };
   if (smoothing === 0) {
     // Not the product with a one-hot: a logit of -inf elsewhere (a masked class) would make it NaN.
-    const own = along(g.op('Where', [chosen, logs, g.scalar(0, logs)]));
+    const own = g.op('Where', [chosen, logs, g.scalar(0, logs)]);
     const picked = mass === undefined ? own : g.op('Mul', [mass, own]);
     return { ...common, share: weighted, mass, picked };
   }
@@ -106,7 +106,7 @@ const indexTruth = (
     g.op('Mul', [weighted, g.scalar(1 - smoothing, weighted)]),
     kept === undefined ? spread : g.op('Mul', [kept, spread]),
   ]);
-  const picked = along(g.op('Mul', [share, logs]));
+  const picked = g.op('Mul', [share, logs]);
   return { ...common, share, mass: weights === undefined ? kept : along(share), picked };
 };
 
@@ -144,6 +144,6 @@ const softTruth = (
     truth: firstMaximum(g, classes, y.name),
     share,
     mass: along(share),
-    picked: along(g.op('Mul', [share, logs])),
+    picked: g.op('Mul', [share, logs]),
   };
 };

@@ -1,5 +1,6 @@
 import { allStatic } from '../dim.ts';
 import type { Dim } from '../dim.ts';
+import { ABSTRACT } from '../emitter.ts';
 import type { Emitter } from '../emitter.ts';
 import { refuse } from '../fault.ts';
 import type { ValueType } from '../graph.ts';
@@ -31,26 +32,22 @@ export const total = (g: Emitter, x: string): string => {
 /** A truth value as 1 or 0. */
 export const toFloat = (g: Emitter, x: string): string => g.op('Cast', [x], { to: 1 });
 
-/**
- * How many rows a tensor has: the batch size. Its first column is compared with itself and added up, because shapes are
- * integers of the CPU, from where WebGPU would have to fetch them.
- */
+/** How many rows a tensor has: the batch size. All tensors that have as many share the count. */
 export const rows = (g: Emitter, x: string): string => {
-  const inner = (g.types.get(x)?.shape ?? []).map((_, axis) => axis).slice(1);
-  const list = (value: number): string => g.ints(inner.map(() => value));
-  const column = inner.length === 0 ? x : g.op('Slice', [x, list(0), list(1), g.ints(inner)]);
-  return ones(g, column);
+  const length = g.types.get(x)?.shape[0];
+  const [first] = [...g.types].find(
+    ([, { dtype, shape }]) => dtype === 'F32' && typeof length === 'string' && shape[0] === length,
+  ) ?? [x];
+  return g.op('Rows', [first], {}, ABSTRACT);
 };
 
 /** How many elements a tensor of so many rows has. */
 export const elements = (g: Emitter, x: string, count: string): string => {
   const inner: readonly Dim[] = (g.types.get(x)?.shape ?? []).slice(1);
-  if (!allStatic(inner)) return ones(g, x);
+  if (!allStatic(inner)) return total(g, toFloat(g, g.op('Equal', [x, x])));
   const each = inner.reduce((a, b) => a * b, 1);
   return each === 1 ? count : g.op('Mul', [count, g.scalar(each, count)]);
 };
-
-const ones = (g: Emitter, x: string): string => total(g, toFloat(g, g.op('Equal', [x, x])));
 
 /** The gradient of the mean or the sum, from that of the sum. */
 export const reduced = (

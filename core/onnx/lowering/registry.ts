@@ -9,6 +9,7 @@ import { maxPoolTiles } from './max-pool-tiles.ts';
 import * as parts from './in-parts.ts';
 import { differenceInProduct, sumInProduct } from './product-sum.ts';
 import { reluByChoice, reluBySign } from './relu-gradient.ts';
+import { rowsByCounting, rowsByShape } from './rows.ts';
 import type { Lowering, Rewrite, Target } from './rule.ts';
 
 /** The same for each target. */
@@ -33,6 +34,7 @@ export const LOWERINGS: Readonly<Record<string, Readonly<Record<Target, Lowering
   ConvWeightGrad: everywhere(convWeightGradient),
   FirstMaximum: { ...onCpu(firstMaximum), webgpu: firstMaximumByNumber },
   MaxPoolGrad: { ...onCpu(maxPoolTiles), webgpu: maxPoolMask },
+  Rows: { ...onCpu(rowsByShape), webgpu: rowsByCounting },
   ReluGrad: { ...onCpu(reluBySign), webgpu: reluByChoice },
 };
 

@@ -40,6 +40,7 @@ describe('what a GPU leaves to the CPU', () => {
         'LogSoftmax: there is no kernel for it',
         'Sign: there is no kernel for it',
         'Cast: its kernel does not take I64',
+        'Gather: its kernel does not take I64',
       ]),
     );
     expect(report(train, 'wasm')).toEqual([]);

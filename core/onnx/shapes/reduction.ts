@@ -29,3 +29,6 @@ export const argument: ShapeRule = (n) => {
 export const firstMaximum: ShapeRule = (n) => [
   { dtype: 'I32', shape: n.shape(0).with(n.axis('axis', 0, n.rank(0)), 1) },
 ];
+
+/** A float scalar. */
+export const count: ShapeRule = () => [{ dtype: 'F32', shape: [] }];

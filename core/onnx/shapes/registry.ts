@@ -1,7 +1,7 @@
 import * as frozen from './frozen.ts';
 import { attention } from './attention.ts';
 import { recurrent } from './recurrent.ts';
-import { argument, firstMaximum, reduce } from './reduction.ts';
+import { argument, count, firstMaximum, reduce } from './reduction.ts';
 import * as arrange from './arrangement.ts';
 import * as each from './elementwise.ts';
 import * as indexing from './indexing.ts';
@@ -177,4 +177,5 @@ export const SHAPES: Readonly<Record<string, ShapeRule>> = {
   'tributary:FirstMaximum': firstMaximum,
   'tributary:MaxPoolGrad': each.same,
   'tributary:ReluGrad': each.same,
+  'tributary:Rows': count,
 };
