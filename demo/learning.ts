@@ -35,17 +35,28 @@ export const programsOf = (forward: Uint8Array): Programs => {
   return made.value;
 };
 
-/** One job, two workflows: federated averaging, then cross-site evaluation. */
-export const jobOf = (programs: Programs, { model, sites, rounds, seed }: DemoOptions): OnnxJob => {
+/**
+ * One job, two workflows: federated averaging, then cross-site evaluation. A tab that is waited for may be closed in the
+ * middle all the same: a round goes on without it once its lease is over.
+ */
+export const jobOf = (programs: Programs, options: DemoOptions): OnnxJob => {
+  const { model, sites, rounds, seed, join } = options;
   const { epochs, batchSize, lr } = SETTINGS;
-  return onnxJob(programs, {
+  const job = onnxJob(programs, {
     name: `demo: digits, ${model}`,
     seed,
-    minSites: sites,
+    minSites: join ? sites + 1 : sites,
     rounds,
     epochs,
     batchSize,
     lr,
     transferType: 'DIFF',
   });
+  if (!join) return job;
+  const workflows = job.spec.workflows.map((workflow) =>
+    workflow.use === 'fed-avg'
+      ? { ...workflow, args: { ...workflow.args, minResponses: sites } }
+      : workflow,
+  );
+  return { ...job, spec: { ...job.spec, workflows } };
 };

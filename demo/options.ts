@@ -11,6 +11,8 @@ export interface DemoOptions {
   readonly seed: number;
   readonly examples: number;
   readonly chaos: boolean;
+  /** Waits for one more site: a tab of a browser. */
+  readonly join: boolean;
   readonly json: boolean;
   /** 0: any free one. */
   readonly port: number;
@@ -34,6 +36,7 @@ const HELP = `npm run demo -- [options]
   --seed N        seed of everything random (1): same seed, same machine, same model
   --examples N    training images in all (12000)
   --chaos         kill a site and then the server in mid-round, with SIGKILL, and start them again
+  --join          wait for a browser's tab as one more site: open the link that is printed
   --json          progress to stderr; the last line of stdout is one JSON object
   --port N        port of the server (any free one)
   --data DIR      where its files go (.tributary/demo); what an earlier demo left there is wiped`;
@@ -50,6 +53,7 @@ export const readOptions = (argv: readonly string[]): DemoOptions | string => {
       seed: { type: 'string', default: '1' },
       examples: { type: 'string', default: '12000' },
       chaos: { type: 'boolean', default: false },
+      join: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       port: { type: 'string', default: '0' },
       data: { type: 'string', default: DATA },
@@ -82,6 +86,7 @@ export const readOptions = (argv: readonly string[]): DemoOptions | string => {
     seed: number('seed', 0, 2 ** 32 - 1),
     examples: number('examples', 200, 60_000),
     chaos: values.chaos,
+    join: values.join,
     json: values.json,
     port: number('port', 0, 65_535),
     data: resolve(values.data),

@@ -13,7 +13,7 @@ import { keysOf } from '../scripts/keys.ts';
 import { trainBaselines } from './baseline.ts';
 import { Bench } from './bench.ts';
 import { Chaos } from './chaos.ts';
-import { farewell, greeting } from './words.ts';
+import { farewell, greeting, invitation, joinedOf } from './words.ts';
 import { pick, readDigits } from './digits.ts';
 import { forwardModel, jobOf, programsOf, SETTINGS } from './learning.ts';
 import type { DemoOptions } from './options.ts';
@@ -127,6 +127,10 @@ const federate = async (
     const workflows = spec.workflows.map(({ use }) => use).join(', then ');
     progress.line(`  job ${id}: ${workflows}; model of ${bytesText(model.length)}`);
     const { token } = await api.call('createEnrolment', {}, { uses: names.length });
+    const tab = await api.call('createEnrolment', {}, { uses: 1 });
+    const link = `${server.url}/join#${tab.token}`;
+    for (const line of invitation(options, link, `${server.url}/jobs/${id}`, place))
+      progress.line(line);
 
     progress.heading(`Training: ${names.length} sites, a process each, ${options.rounds} rounds`);
     const board = new Scoreboard(progress, names);
@@ -172,7 +176,12 @@ const federate = async (
       api,
       id,
       {
-        onEvent: (event) => rounds.hear(event),
+        onEvent: (event) => {
+          rounds.hear(event);
+          const joined = joinedOf(event);
+          if (joined !== null && !shards.has(joined))
+            progress.line(`  ${joined} has joined by the link`);
+        },
         onView: () => undefined,
         onTrouble: (what) => progress.line(what),
       },
@@ -250,7 +259,9 @@ const judge = async (
     `Accuracy on the same ${heldOut.y.length} held-out test images, which nobody trained on, after ${steps} optimizer steps each`,
   );
   progress.line(comparison(result));
-  progress.line('  (the steps of the federation are those of all sites in all rounds together)');
+  progress.line(
+    `  (the steps of the federation are those of all ${shards.size} sites in all rounds together)`,
+  );
   progress.heading(
     'Whose model (column) is how accurate on whose validation images (row): never seen in training there',
   );

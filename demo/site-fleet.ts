@@ -12,6 +12,7 @@ const MODULES = [
   'onnxruntime-common',
   'fast-png',
   'fflate',
+  'hyparquet',
   'iobuffer',
   'jpeg-js',
   'valibot',
