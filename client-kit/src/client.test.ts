@@ -1,10 +1,11 @@
 import { afterEach, expect, test } from 'vitest';
-import { encode } from '../../core/tensors/safetensors.ts';
+import { decode, encode } from '../../core/tensors/safetensors.ts';
 import type { Tensors } from '../../core/tensors/tensor.ts';
 import { FakeServer } from '../tests/fake-server.ts';
 import type { FakeTask } from '../tests/fake-server.ts';
 import * as flare from './client-api.ts';
 import { Client } from './client.ts';
+import { checkedModel, encodeResult } from './fl-model.ts';
 import type { FLModel } from './fl-model.ts';
 import { MemoryStore } from './store.ts';
 import type { Store } from './store.ts';
@@ -130,6 +131,77 @@ test('send: not without receive, not what isn’t a model; the task stays open',
   expect(await client.send({ params: numbers(1, 2) })).toBe('accepted');
   expect(await client.isRunning()).toBe(false);
   expect(await client.receive()).toBeUndefined();
+});
+
+test('receive gives the same model until send; clear gives it as it came, and send wants it received again', async () => {
+  const server = serverWith([FIRST]);
+  const client = await Client.init(optionsFor(server));
+  const model = await client.receive();
+  (model?.params?.get('w')?.data as Float32Array)[0] = 99;
+  expect(await client.receive()).toBe(model);
+  client.clear();
+  await expect(client.send({ metrics: { loss: 1 } })).rejects.toThrow('without receive');
+  const again = await client.receive();
+  expect(again?.params).toEqual(numbers(0, 10));
+  expect(again).toMatchObject({ paramsType: 'FULL', startRound: 0, currentRound: 0, meta: {} });
+  expect(await client.send({ metrics: { loss: 1 } })).toBe('accepted');
+  expect(server.tensorsOf('t0')).toMatchObject({
+    tensors: new Map(),
+    header: { metrics: { loss: 1 } },
+  });
+  // What was asked of the task can be asked between tasks.
+  expect([client.isTrain(), client.getTaskName()]).toEqual([true, 'train']);
+});
+
+test('two clients in one process, each with its job’s words for its tasks', async () => {
+  const one = serverWith([{ ...FIRST, name: 'learn' }]);
+  const other = serverWith([{ ...FIRST, name: 'judge' }]);
+  const taskNames = { train: 'learn', evaluate: 'judge' };
+  const clients = await Promise.all(
+    [one, other].map((server) => Client.init({ ...optionsFor(server), taskNames })),
+  );
+  const kinds = [];
+  for (const client of clients) {
+    const model = await client.receive();
+    kinds.push([client.isTrain(), client.isEvaluate(), client.isSubmitModel()]);
+    await client.send(plusOne(model ?? {}));
+  }
+  expect(kinds).toEqual([
+    [true, false, false],
+    [false, true, false],
+  ]);
+});
+
+test('an FLModel is checked as FLARE’s is', () => {
+  const params = numbers(1);
+  expect(checkedModel({ params })).toEqual({ params, paramsType: 'FULL', startRound: 0, meta: {} });
+  expect(checkedModel({ metrics: { a: 1 } })).not.toHaveProperty('paramsType');
+  for (const [model, why] of [
+    [{ paramsType: 'FULL' }, 'paramsType without params'],
+    [{ params, paramsType: 'HALF' }, 'FULL or DIFF, not HALF'],
+    [{ params: { w: 1 } }, 'a Map of named tensors'],
+    [{ optimizerParams: [] }, 'optimizerParams is a Map'],
+    [{ metrics: 0.5 }, 'metrics is no object'],
+    [{ meta: [] }, 'meta is no object'],
+    [{ startRound: -1 }, 'integers from 0'],
+    [{ currentRound: 0.5 }, 'integers from 0'],
+    [{ totalRounds: NaN }, 'integers from 0'],
+  ] as const) {
+    expect(() => checkedModel(model as FLModel), JSON.stringify(model)).toThrow(why);
+  }
+});
+
+test('optimizerParams travel as a set of their own', () => {
+  const { parts } = encodeResult({ params: numbers(1), optimizerParams: numbers(2, 3) });
+  const decoded = decode(new Uint8Array(Buffer.concat(parts)));
+  if (!decoded.ok) throw new Error(decoded.error.reason);
+  expect([...decoded.value.tensors.keys()]).toEqual(['w', 'optimizer/w']);
+  expect(JSON.parse(decoded.value.metadata.get('fl_model') ?? '')).toMatchObject({
+    sets: {
+      params: { kind: 'WEIGHTS', prefix: '' },
+      optimizer: { kind: 'OTHER', prefix: 'optimizer/' },
+    },
+  });
 });
 
 test('a task given up in mid-work: its signal aborts, send says closed, the next one comes', async () => {
