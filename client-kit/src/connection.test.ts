@@ -1,5 +1,9 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import * as fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { problem } from '../tests/fake-server.ts';
 import { backoffMS } from './backoff.ts';
 import { Connection } from './connection.ts';
@@ -143,4 +147,25 @@ test('backoff is spread over the whole interval, and bounded', () => {
       },
     ),
   );
+});
+
+test('a redirection is not followed: nothing reaches another host', async () => {
+  const reached: string[] = [];
+  const listen = async (answer: RequestListener) => {
+    const server = createServer(answer).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    onTestFinished(() => void server.close());
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  };
+  const elsewhere = await listen((request, response) => {
+    reached.push(`${request.method} ${request.url}`);
+    response.end('{}');
+  });
+  const server = await listen((_, response) => {
+    response.writeHead(307, { location: `${elsewhere}/x` }).end();
+  });
+  const connection = new Connection({ server, token: 'secret', pause: () => Promise.resolve() });
+  const sent = connection.json('POST', '/x', { json: { update: 1 }, attempts: 2 });
+  await expect(sent).rejects.toMatchObject({ status: 307 });
+  expect(reached).toEqual([]);
 });

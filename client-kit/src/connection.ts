@@ -69,7 +69,10 @@ const SLOWEST_BYTES_PER_MS = 32;
 
 /** Answers that say "not now" rather than "no". 507: job storage is full until a fold frees it. */
 const TRANSIENT: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504, 507]);
-export const isTransient = ({ status }: ProblemError): boolean => TRANSIENT.has(status);
+/** A redirection is never followed: the server is who was named, and nothing goes anywhere else. A login page goes away. */
+const isRedirection = (status: number): boolean => status === 0 || (status >= 300 && status < 400);
+export const isTransient = ({ status }: ProblemError): boolean =>
+  TRANSIENT.has(status) || isRedirection(status);
 /** Any other refusal that is tried again waits at least this long: somebody has to mend something first. */
 const REFUSED_MS = 30_000;
 
@@ -190,6 +193,7 @@ export class Connection {
         ...(body !== undefined && { body }),
         signal: signal ? AbortSignal.any([signal, silence.signal]) : silence.signal,
         cache: 'no-store',
+        redirect: 'manual',
       });
       if (!response.ok) throw await ProblemError.from(response);
       return await read(response, alive);
