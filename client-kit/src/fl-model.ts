@@ -1,4 +1,6 @@
-import { FL_MODEL_KEY } from '../../core/protocol/fl-model.ts';
+import { kindOf } from '../../core/filters/data-kind.ts';
+import type { DataKind } from '../../core/protocol/data-kind.ts';
+import { FL_MODEL_KEY, QUANTIZATION_KEY } from '../../core/protocol/fl-model.ts';
 import type { FLModelHeader, Metric, ParamsType } from '../../core/protocol/fl-model.ts';
 import { LIMITS } from '../../core/protocol/limits.ts';
 import type { ReturnCode } from '../../core/protocol/return-code.ts';
@@ -87,23 +89,51 @@ const setsOf = (
   return { tensors, sets };
 };
 
-/**
- * The wire form of a successful result. Throws as `checkedModel` does, TypeError where nothing is said, TaskError
- * EXECUTION_RESULT_ERROR where metrics and meta are more than the server takes.
- */
-export const encodeResult = (given: FLModel, content?: Content): EncodedResult => {
+/** A result before it is written: what filters see and change of it, and the rest. */
+export interface Packed {
+  readonly kind: DataKind;
+  readonly meta: Readonly<Record<string, unknown>>;
+  readonly data?: unknown;
+  /** Under the names that they travel by. */
+  readonly tensors: Tensors;
+  /** The text of `__metadata__.quantization`, where they are quantised. */
+  readonly quantization?: string | undefined;
+  readonly model: FLModel;
+  readonly content: Content;
+  readonly sets: FLModelHeader['sets'];
+}
+
+/** A result's parts. Throws as `checkedModel` does, and TypeError where nothing is said. */
+export const packed = (given: FLModel, content: Content = {}): Packed => {
   const model = checkedModel(given);
-  const { params, metrics, meta, paramsType, currentRound, totalRounds } = model;
-  if (!params && !metrics && !content) throw new TypeError('a result needs params or metrics');
-  const { tensors, sets } = setsOf(model, content ?? {});
+  const { params, metrics, paramsType, meta = {} } = model;
+  if (!params && !metrics && Object.keys(content).length === 0) {
+    throw new TypeError('a result needs params or metrics');
+  }
+  const told = content.dataKind ?? (metrics ? 'METRICS' : 'APP_DEFINED');
+  const kind = paramsType ? kindOf(paramsType) : told;
+  return { kind, meta, data: content.data, ...setsOf(model, content), model, content };
+};
+
+/**
+ * The wire form of a successful result. Throws TaskError EXECUTION_RESULT_ERROR where metrics and meta are more than the
+ * server takes.
+ */
+export const encodePacked = (result: Packed): EncodedResult => {
+  const { kind, meta, data, tensors, quantization, model, content } = result;
+  const { params, metrics, currentRound, totalRounds } = model;
+  const sets = result.sets && { ...result.sets };
+  if (sets?.['params'] && (kind === 'WEIGHTS' || kind === 'WEIGHT_DIFF')) {
+    sets['params'] = { kind, prefix: '' };
+  }
   const header: FLModelHeader = {
-    ...(paramsType && { params_type: paramsType }),
+    ...(params && { params_type: kind === 'WEIGHT_DIFF' ? 'DIFF' : 'FULL' }),
     ...(metrics && { metrics: { ...metrics } }),
-    ...(given.meta && { meta: { ...meta } }),
+    ...(Object.keys(meta).length > 0 && { meta: { ...meta } }),
     ...(currentRound !== undefined && { current_round: currentRound }),
     ...(totalRounds !== undefined && { total_rounds: totalRounds }),
     ...(sets && { sets }),
-    ...saidBy(content),
+    ...saidBy({ ...content, ...(content.dataKind && { dataKind: kind }), data }),
     return_code: 'OK',
   };
   const said = json(header);
@@ -114,13 +144,18 @@ export const encodeResult = (given: FLModel, content?: Content): EncodedResult =
   if (tensors.size === 0 && !params) {
     return { contentType: 'application/json', parts: [said], returnCode: 'OK' };
   }
-  const parts = encodeParts(tensors, new Map([[FL_MODEL_KEY, JSON.stringify(header)]]));
+  const metadata = new Map([[FL_MODEL_KEY, JSON.stringify(header)]]);
+  if (quantization !== undefined) metadata.set(QUANTIZATION_KEY, quantization);
   return {
     contentType: 'application/x-safetensors',
-    parts: parts as Uint8Array<ArrayBuffer>[],
+    parts: encodeParts(tensors, metadata) as Uint8Array<ArrayBuffer>[],
     returnCode: 'OK',
   };
 };
+
+/** Both at once: a result that no filter sees. */
+export const encodeResult = (given: FLModel, content?: Content): EncodedResult =>
+  encodePacked(packed(given, content));
 
 /** Fields of a header that no FLModel has. */
 const saidBy = ({ dataKind, data, headers, peerProps }: Content = {}): Partial<FLModelHeader> => ({

@@ -1,4 +1,4 @@
-import { FL_MODEL_KEY } from '../../core/protocol/fl-model.ts';
+import { FL_MODEL_KEY, QUANTIZATION_KEY } from '../../core/protocol/fl-model.ts';
 import type { FLModelHeader } from '../../core/protocol/fl-model.ts';
 import { decode, encodeParts } from '../../core/tensors/safetensors.ts';
 import type { EncodedResult } from './fl-model.ts';
@@ -31,6 +31,9 @@ export const recast = (
 
 const opened = (file: Uint8Array<ArrayBuffer>) => {
   const decoded = decode(file);
-  if (decoded.ok) return decoded.value;
-  throw new TaskError('EXECUTION_RESULT_ERROR', `can not be converted: ${decoded.error.reason}`);
+  const odd = decoded.ok
+    ? decoded.value.metadata.has(QUANTIZATION_KEY) && 'it is quantised'
+    : decoded.error.reason;
+  if (decoded.ok && odd === false) return decoded.value;
+  throw new TaskError('EXECUTION_RESULT_ERROR', `can not be converted: ${odd}`);
 };

@@ -28,6 +28,8 @@ export interface SiteContext {
   readonly executors: Readonly<Record<string, ExecutorKind>>;
   readonly data: DataSource | undefined;
   readonly policy: Policy | undefined;
+  /** 32 random bytes that never leave the site. */
+  readonly secret: () => Promise<Uint8Array>;
   readonly approve: Approve | undefined;
   readonly makeRun: MakeRun | undefined;
   readonly onEvent: OnEvent;

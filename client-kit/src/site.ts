@@ -16,6 +16,7 @@ import { ProblemError } from './problem-error.ts';
 import type { Approve } from './policy/approval.ts';
 import type { Policy } from './policy/policy.ts';
 import type { OnSend } from './sending.ts';
+import { secretOf } from './secret.ts';
 import type { DataSource, SiteContext } from './site-context.ts';
 import { deleteAll, jobPrefix } from './store.ts';
 import type { MakeRun } from './run.ts';
@@ -92,6 +93,7 @@ export const runSite = async (options: SiteOptions): Promise<void> => {
     });
     const identity = await identify(anonymous, store, { ...options, signal: stop });
     onEvent({ type: 'joined', site: identity.site });
+    let secret: Promise<Uint8Array> | undefined;
     const executors = { ...kitExecutors(options), ...options.executors };
     const site: SiteContext = {
       name: identity.site,
@@ -104,6 +106,7 @@ export const runSite = async (options: SiteOptions): Promise<void> => {
       makeRun: options.components ?? Object.values(executors).find(({ run }) => run)?.run,
       data: options.data,
       policy: options.policy,
+      secret: () => (secret ??= secretOf(store)),
       approve: options.approve,
       onEvent,
     };

@@ -1,7 +1,5 @@
-import { applyChain } from '../../core/filters/chain.ts';
-import type { Filter } from '../../core/filters/filter.ts';
-import { findFilter } from '../../core/filters/registry.ts';
-import type { ParamsType } from '../../core/protocol/fl-model.ts';
+import type { Traffic } from '../../core/filters/filter.ts';
+import { QUANTIZATION_KEY } from '../../core/protocol/fl-model.ts';
 import { matchesAny } from '../../core/protocol/glob.ts';
 import type { JobSpec } from '../../core/protocol/job.ts';
 import { LIMITS } from '../../core/protocol/limits.ts';
@@ -21,13 +19,15 @@ import type {
   Progress,
   TaskExecutor,
 } from './assignment.ts';
-import { encodeResult } from './fl-model.ts';
+import type { TaskContent, TaskFilters } from './filtering.ts';
+import { encodePacked, packed } from './fl-model.ts';
 import type { Run, Voice } from './run.ts';
-import type { EncodedResult, FLModel } from './fl-model.ts';
+import type { EncodedResult, Packed } from './fl-model.ts';
 import type { Letter } from './outbox.ts';
 import { convertParams } from './params.ts';
 import { withinLimits } from './policy/within-limits.ts';
 import type { Count } from './policy/within-limits.ts';
+import { keyOf } from './secret.ts';
 import { rngOf } from './seed.ts';
 import type { Rng } from './seed.ts';
 import type { SiteContext } from './site-context.ts';
@@ -51,18 +51,7 @@ export interface JobState {
   readonly refusal?: TaskError | undefined;
 }
 
-type FilterSpec = JobSpec['filters'][number];
 type ExecutorSpec = JobSpec['executors'][number];
-
-/** A filter, and whose will it is. */
-interface OwnedFilter {
-  readonly owner: 'job' | 'site';
-  readonly filter: Filter;
-}
-
-const nameOf = ({ owner, filter }: OwnedFilter): string => `${owner}:${filter.name}`;
-
-const FAILURE = { data: 'TASK_DATA_FILTER_ERROR', result: 'TASK_RESULT_FILTER_ERROR' } as const;
 
 /** A task's result, and what belongs to it. */
 export type Answer = Pick<Letter, 'result' | 'kept' | 'base' | 'filters'>;
@@ -93,15 +82,16 @@ export class TaskRunner {
     }
   }
 
-  async run(task: Task, signal: AbortSignal): Promise<Answer> {
+  async run(given: Task, signal: AbortSignal): Promise<Answer> {
     const { policy, store } = this.#site;
     const { run, refusal } = this.#job;
     if (refusal) throw refusal;
-    await policy?.admit?.(task, store);
-    const { kind, executor } = this.#executorFor(task.name);
-    const received = await this.#receive(task, signal);
-    await run?.fire('_before_task_data_filter', { task, params: received });
-    const params = received && (await this.#filter('data', task, received, 'FULL'));
+    await policy?.admit?.(given, store);
+    const { kind, executor } = this.#executorFor(given.name);
+    const { received, quantization } = await this.#receive(given, signal);
+    await run?.fire('_before_task_data_filter', { task: given, params: received });
+    const { data, params } = await this.#incoming(given, received, quantization);
+    const task = { ...given, data: data as Task['data'] };
     await run?.fire('_after_task_data_filter', { task, params });
     await run?.fire('_before_task_execution');
     const work = (): Promise<Execution> =>
@@ -116,16 +106,19 @@ export class TaskRunner {
     await run?.fire('_after_task_execution', { execution: done });
     await run?.fire('_before_task_result_filter');
     const execution = run?.settled(done) ?? done;
-    const model = await this.#outgoing(task, execution, received);
+    const filters = await this.#filters('result', task);
+    const outgoing = this.#outgoing(task, execution, params, filters);
+    const { model } = outgoing;
     await run?.fire('_after_task_result_filter', { execution: { ...execution, model } });
     const { kept } = execution;
-    const result = encodeResult(model, this.#said(execution));
+    const result = encodePacked(outgoing);
     checkSize(result, task);
+    const base = task.paramsType === 'ANY' && params === received && model.params && task.model;
     await policy?.release?.(sizeOf(result), store);
     return {
       result,
-      ...(model.params && { filters: this.#filtersFor('result', task).map(nameOf) }),
-      ...(task.model && model.params && task.paramsType === 'ANY' && { base: task.model }),
+      filters: filters?.names ?? [],
+      ...(base && { base }),
       ...(kept && { kept: new Map([...kept].map(([key, parts]) => [this.#place(key), parts])) }),
     };
   }
@@ -183,7 +176,7 @@ export class TaskRunner {
     return executor;
   }
 
-  #isFor(spec: Pick<FilterSpec, 'tasks' | 'sites'>, taskName: string): boolean {
+  #isFor(spec: Pick<ExecutorSpec, 'tasks' | 'sites'>, taskName: string): boolean {
     return matchesAny(spec.tasks, taskName) && matchesAny(spec.sites, this.#site.name);
   }
 
@@ -201,8 +194,12 @@ export class TaskRunner {
     return this.#data;
   }
 
-  async #receive(task: Task, signal: AbortSignal): Promise<Tensors | undefined> {
-    if (!task.model) return undefined;
+  /** The task's model as it came, and how it is quantised. */
+  async #receive(
+    task: Task,
+    signal: AbortSignal,
+  ): Promise<{ received?: Tensors; quantization?: string | undefined }> {
+    if (!task.model) return {};
     const { models } = this.#job;
     await models.keepOnly(new Set([task.model.digest]));
     const { bytes, cached } = await models.get(task.model, signal);
@@ -215,7 +212,10 @@ export class TaskRunner {
       cached,
     });
     const decoded = decode(bytes);
-    if (decoded.ok) return decoded.value.tensors;
+    if (decoded.ok) {
+      const { tensors: received, metadata } = decoded.value;
+      return { received, quantization: metadata.get(QUANTIZATION_KEY) };
+    }
     const { reason, expected, got, tensor = '' } = decoded.error;
     throw new TaskError('BAD_TASK_DATA', `the model: ${reason}`, [{ path: tensor, expected, got }]);
   }
@@ -249,50 +249,53 @@ export class TaskRunner {
     return rngOf({ seed, site: this.#site.name, workflow, round, purpose });
   }
 
-  async #outgoing(
+  /** What the task brings, through the filters. */
+  async #incoming(
     task: Task,
-    { model, transferType = 'FULL' }: Execution,
+    params: Tensors | undefined,
+    quantization: string | undefined,
+  ): Promise<TaskContent> {
+    const filters = await this.#filters('data', task);
+    if (filters) return filters.data({ data: task.data, params }, quantization);
+    if (quantization === undefined) return { data: task.data, params };
+    throw new TaskError(
+      'TASK_DATA_FILTER_ERROR',
+      'the model is quantised, and no filter decodes it',
+    );
+  }
+
+  /** What is sent: in the type that the task wants, through the filters. */
+  #outgoing(
+    task: Task,
+    execution: Execution,
     received: Tensors | undefined,
-  ): Promise<FLModel> {
-    if (!model.params) return model;
-    const differs = this.#filtersFor('result', task).some(({ filter }) => filter.needs === 'DIFF');
-    const paramsType =
-      task.paramsType !== 'ANY' ? task.paramsType : differs ? 'DIFF' : transferType;
-    const has = model.paramsType ?? 'FULL';
-    const converted = convertParams(model.params, has, paramsType, received);
-    const params = await this.#filter('result', task, converted, paramsType);
-    return { ...model, paramsType, params };
-  }
-
-  /** The job's filters for this task and site, and on results the site's own after them. */
-  async #filter(
-    on: FilterSpec['on'],
-    task: Task,
-    tensors: Tensors,
-    paramsType: ParamsType,
-  ): Promise<Tensors> {
-    const filters = this.#filtersFor(on, task).map(({ filter }) => filter);
-    if (filters.length === 0) return tensors;
-    const rng = await this.#rng(task, `${on} filters`);
-    const filtered = applyChain(filters, tensors, { roles: this.#roles(), paramsType, rng });
-    if (filtered.ok) return filtered.value;
-    const { filter, detail } = filtered.error;
-    throw new TaskError(FAILURE[on], `${filter}: ${detail}`);
-  }
-
-  /** The job's filters for this task and site, and around them the site's own, which no job can take away. */
-  #filtersFor(on: FilterSpec['on'], task: Task): readonly OwnedFilter[] {
-    const { spec } = this.#job;
-    const ofJob: OwnedFilter[] = [];
-    for (const { use, args, ...one } of spec.filters) {
-      if (one.at !== 'site' || one.on !== on || !this.#isFor(one, task.name)) continue;
-      const made = findFilter(use)?.make(args);
-      if (!made?.ok) throw new TaskError(FAILURE[on], `this site can not filter with '${use}'`);
-      ofJob.push({ owner: 'job', filter: made.value });
+    filters: TaskFilters | undefined,
+  ): Packed {
+    const { model: made, transferType = 'FULL' } = execution;
+    let model = made;
+    if (made.params) {
+      const any = filters?.differ ? 'DIFF' : transferType;
+      const paramsType = task.paramsType === 'ANY' ? any : task.paramsType;
+      const params = convertParams(made.params, made.paramsType ?? 'FULL', paramsType, received);
+      model = { ...made, paramsType, params };
     }
-    const own = this.#site.policy?.filters?.(on, infoOf(task), spec) ?? [];
-    const ofSite = own.map((filter): OwnedFilter => ({ owner: 'site', filter }));
-    return on === 'data' ? [...ofSite, ...ofJob] : [...ofJob, ...ofSite];
+    const result = packed(model, this.#said(execution));
+    return filters ? filters.result(result, received) : result;
+  }
+
+  /** The filters of a task, if there are any: whoever has none doesn't load them. */
+  async #filters(on: Traffic, task: Task): Promise<TaskFilters | undefined> {
+    const { spec, id } = this.#job;
+    const { policy, secret } = this.#site;
+    const ofJob = spec.filters.filter(
+      (one) => one.at === 'site' && one.on === on && this.#isFor(one, task.name),
+    );
+    const own = policy?.filters?.(on, infoOf(task), spec) ?? [];
+    if (ofJob.length + own.length === 0) return undefined;
+    const purpose = [id, task.workflow, task.round, task.id, on];
+    const key = await keyOf(await secret(), purpose);
+    const { TaskFilters } = await import('./filtering.ts');
+    return new TaskFilters({ on, ofJob, own, roles: this.#roles(), key });
   }
 
   #roles(): ReadonlyMap<string, TensorRole> {

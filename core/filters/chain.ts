@@ -1,11 +1,8 @@
 import type { TensorData } from '../tensors/dtype.ts';
-import type { ParamsType } from '../protocol/fl-model.ts';
 import type { TensorSpec } from '../tensors/layout.ts';
 import type { TensorRole } from '../tensors/manifest.ts';
 import { err, ok } from '../tensors/result.ts';
 import type { Result } from '../tensors/result.ts';
-import type { Tensors } from '../tensors/tensor.ts';
-import { kindOf } from './data-kind.ts';
 import type { DataKind } from '../protocol/data-kind.ts';
 import type {
   Changes,
@@ -17,7 +14,7 @@ import type {
   Rng,
   Subject,
 } from './filter.ts';
-import { collect, inBlocks, sourceOf } from './tensor-source.ts';
+import { inBlocks } from './tensor-source.ts';
 import type { TensorSource } from './tensor-source.ts';
 
 /** What goes through a chain. Without tensors, `tensors` has none. */
@@ -213,36 +210,4 @@ const mapped = (
       }
     },
   };
-};
-
-/** What a chain knows about an update that it filters in memory. */
-export interface ChainContext {
-  readonly roles: ReadonlyMap<string, TensorRole>;
-  readonly paramsType: ParamsType;
-  readonly rng: Rng;
-}
-
-/**
- * Filters an update of which only the tensors matter, in memory. Filters whose random numbers must be secret, and those
- * that code tensors, are declined: they need `filterParcel`. The given tensors are left as they are; unchanged ones
- * are shared. Random numbers are drawn in the order of filters, scans first, then tensors.
- */
-export const applyChain = (
-  filters: readonly Filter[],
-  tensors: Tensors,
-  { roles, paramsType, rng }: ChainContext,
-): Result<Tensors, FilterFault> => {
-  const odd = filters.find(({ secret, wire }) => secret ?? wire);
-  if (odd) {
-    const detail = 'takes more than tensors: secret random numbers, or metadata';
-    return err({ reason: 'unsupported', filter: odd.name, detail });
-  }
-  let current = tensors;
-  for (const filter of filters) {
-    const parcel = { kind: kindOf(paramsType), meta: {}, tensors: sourceOf(current) };
-    const next = filterParcel([filter], parcel, { roles, random: () => rng });
-    if (!next.ok) return next;
-    current = collect(next.value.tensors);
-  }
-  return ok(current);
 };

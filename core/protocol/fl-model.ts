@@ -68,3 +68,6 @@ export type FLModelHeader = v.InferOutput<typeof FLModelHeader>;
 
 /** Key in a safetensors file's `__metadata__` that holds the FLModelHeader. */
 export const FL_MODEL_KEY = 'fl_model';
+
+/** Key in a safetensors file's `__metadata__` that says how its tensors are quantised (core/filters/quantization). */
+export const QUANTIZATION_KEY = 'quantization';

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { filterParcel } from '../../core/filters/chain.ts';
-import { encodeQuantization, QUANTIZATION_KEY } from '../../core/filters/quantization/metadata.ts';
+import { encodeQuantization } from '../../core/filters/quantization/metadata.ts';
+import { QUANTIZATION_KEY } from '../../core/protocol/fl-model.ts';
 import { findFilter } from '../../core/filters/registry.ts';
 import { collect, sourceOf } from '../../core/filters/tensor-source.ts';
 import type { ModelRef } from '../../core/protocol/job-status.ts';

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { encodeQuantization, QUANTIZATION_KEY } from '../../core/filters/quantization/metadata.ts';
+import { encodeQuantization } from '../../core/filters/quantization/metadata.ts';
+import { QUANTIZATION_KEY } from '../../core/protocol/fl-model.ts';
 import { findCodec } from '../../core/filters/quantization/registry.ts';
 import { decode, encode } from '../../core/tensors/safetensors.ts';
 import type { JobSpecInput } from '../../core/protocol/job.ts';

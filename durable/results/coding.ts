@@ -1,11 +1,8 @@
 import type { Quantization } from '../../core/filters/filter.ts';
 import type { Codec } from '../../core/filters/quantization/codec.ts';
 import { finiteHeads } from '../../core/filters/quantization/finite-heads.ts';
-import {
-  decodeQuantization,
-  QUANTIZATION_KEY,
-  quantizedSpecs,
-} from '../../core/filters/quantization/metadata.ts';
+import { decodeQuantization, quantizedSpecs } from '../../core/filters/quantization/metadata.ts';
+import { QUANTIZATION_KEY } from '../../core/protocol/fl-model.ts';
 import { findCodec } from '../../core/filters/quantization/registry.ts';
 import type { Fault, FieldError } from '../../core/protocol/fault.ts';
 import { packLayout } from '../../core/tensors/layout.ts';

@@ -4,8 +4,8 @@ import { LIMITS } from '../../core/protocol/limits.ts';
 import {
   decodeQuantization,
   encodeQuantization,
-  QUANTIZATION_KEY,
 } from '../../core/filters/quantization/metadata.ts';
+import { QUANTIZATION_KEY } from '../../core/protocol/fl-model.ts';
 import { encodeHeader, parseHeader, PREFIX_BYTES } from '../../core/tensors/header.ts';
 import type { Layout } from '../../core/tensors/layout.ts';
 import type { Result } from '../../core/tensors/result.ts';

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { checked } from '../../protocol/field-errors.ts';
 import type { FieldError } from '../../protocol/fault.ts';
+import { QUANTIZATION_KEY } from '../../protocol/fl-model.ts';
 import { DTYPES } from '../../tensors/dtype.ts';
 import type { Dtype } from '../../tensors/dtype.ts';
 import { shown } from '../../tensors/fault.ts';
@@ -10,9 +11,6 @@ import { err, ok } from '../../tensors/result.ts';
 import type { Result } from '../../tensors/result.ts';
 import type { Quantization } from '../filter.ts';
 import { codecTypes, codes, findCodec } from './registry.ts';
-
-/** Key in a safetensors file's `__metadata__` that says how its tensors are quantised. */
-export const QUANTIZATION_KEY = 'quantization';
 
 /** Tensors as rows: as an object's keys, `__proto__` and `1` would be more than names. */
 const Schema = v.strictObject({
