@@ -36,10 +36,11 @@ const weightsOf = (params: Tensors): [Float32Array, Float32Array] => [
 export const train = (params: Tensors, { x, y }: Data): number => {
   const [w, b] = weightsOf(params);
   for (let at = 0; at < y.length; at += 3) {
-    for (let i = at; i < at + 3; i++) {
-      const example = x.subarray(i * 4, i * 4 + 4);
-      predict(w, b, example).forEach((p, k) => {
-        const step = 0.1 * (p - (y[i] === k ? 1 : 0));
+    const batch = [at, at + 1, at + 2].map((i) => ({ i, example: x.subarray(i * 4, i * 4 + 4) }));
+    const predicted = batch.map(({ example }) => predict(w, b, example));
+    for (const [n, { i, example }] of batch.entries()) {
+      predicted[n]!.forEach((p, k) => {
+        const step = (0.1 / 3) * (p - (y[i] === k ? 1 : 0));
         b[k]! -= step;
         example.forEach((v, j) => (w[k * 4 + j]! -= step * v));
       });
