@@ -8,6 +8,7 @@ import { maxPoolMask } from './max-pool-mask.ts';
 import { maxPoolTiles } from './max-pool-tiles.ts';
 import * as parts from './in-parts.ts';
 import { differenceInProduct, sumInProduct } from './product-sum.ts';
+import { clip, relu } from './relu.ts';
 import { reluByChoice, reluBySign } from './relu-gradient.ts';
 import { rowsByCounting, rowsByShape } from './rows.ts';
 import type { Lowering, Rewrite, Target } from './rule.ts';
@@ -42,6 +43,7 @@ export const LOWERINGS: Readonly<Record<string, Readonly<Record<Target, Lowering
 export const REWRITES: Readonly<Record<string, Partial<Readonly<Record<Target, Rewrite>>>>> = {
   Add: everywhere(sumInProduct),
   Celu: onGpu(parts.celu),
+  Clip: { wasm: clip },
   Conv: onCpu(convFewCells),
   ConvTranspose: { ...onCpu(convTransposeFewCells), webgpu: convTransposeOnGpu },
   GlobalLpPool: onGpu(parts.globalLpPool),
@@ -53,6 +55,7 @@ export const REWRITES: Readonly<Record<string, Partial<Readonly<Record<Target, R
   MeanVarianceNormalization: onGpu(parts.meanVarianceNormalization),
   Pow: onGpu(parts.pow),
   ReduceL1: onGpu(parts.reduceL1),
+  Relu: { wasm: relu },
   Selu: onGpu(parts.selu),
   Shrink: onGpu(parts.shrink),
   Sign: onGpu(parts.signInParts),
