@@ -6,7 +6,7 @@ import type { Message } from './message.ts';
 import { dueOf } from './offer.ts';
 import type { Offer, OpenOffer, Reply } from './offer.ts';
 import { MAX_WAIT_S, readRequest } from './protocol.ts';
-import type { Request, RequestOf } from './protocol.ts';
+import type { Request, RequestOf, Status } from './protocol.ts';
 import { readReply } from './reply.ts';
 
 /** An agent's process, from its start to its end. */
@@ -32,7 +32,7 @@ const FORGOTTEN_MS = 60_000;
 /** Timers hold 31 bits. */
 const LONGEST_MS = 2 ** 30;
 
-const say = (status: string, more: object = {}): Message => ({ head: { status, ...more } });
+const say = (status: Status, more: object = {}): Message => ({ head: { status, ...more } });
 
 /**
  * A site's end of the conversation with its agent: tasks on offer, who works on what, and which results have come.

@@ -52,17 +52,20 @@ export const Request = v.variant('op', [
 export type Request = v.InferOutput<typeof Request>;
 export type RequestOf<Op extends Request['op']> = Extract<Request, { readonly op: Op }>;
 
+/** What a site answers to each. */
+interface Answers {
+  readonly task: 'task' | 'none' | 'end';
+  readonly beat: 'open' | 'done' | 'closed' | 'unknown';
+  readonly result: 'accepted' | 'duplicate' | 'closed' | 'unknown';
+  readonly log: 'accepted' | 'unknown';
+  readonly bye: 'accepted';
+}
+
 /**
- * What a site answers to each. Any may be answered by `superseded` (another agent has taken over), `rejected` (the request
- * is none, and will not become one), or `error` (not now: ask again).
+ * Any request may be answered by `superseded` (another agent has taken over), `rejected` (the request is none, and will
+ * not become one), or `error` (not now: ask again).
  */
-export const ANSWERS = {
-  task: ['task', 'none', 'end'],
-  beat: ['open', 'done', 'closed', 'unknown'],
-  result: ['accepted', 'duplicate', 'closed', 'unknown'],
-  log: ['accepted', 'unknown'],
-  bye: ['accepted'],
-} as const satisfies Readonly<Record<Request['op'], readonly string[]>>;
+export type Status = Answers[Request['op']] | 'superseded' | 'rejected' | 'error';
 
 /** A task as an agent is given it, beside its tensors. */
 export interface TaskHead {

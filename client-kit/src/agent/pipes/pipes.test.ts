@@ -152,7 +152,7 @@ describe('message ports', () => {
     } as unknown as Window;
     const port = windowPort(other, 'https://train.example', here);
     const heard: unknown[] = [];
-    const listener = ({ data }: MessageEvent): void => void heard.push(data);
+    const listener = ({ data }: { readonly data: unknown }): void => void heard.push(data);
     port.addEventListener('message', listener);
     const say = (data: string, source: unknown, origin: string): void => {
       here.dispatchEvent(Object.assign(new Event('message'), { data, source, origin }));

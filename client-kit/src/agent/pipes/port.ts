@@ -2,11 +2,16 @@ import { decodeMessage, encodeMessage, joined } from '../message.ts';
 import type { Message } from '../message.ts';
 import type { AgentPipe, Answerer, SitePipe } from '../pipe.ts';
 
+/** As much of a MessageEvent as a port needs: the types work where there is no DOM. */
+export interface Heard {
+  readonly data: unknown;
+}
+
 /** What a MessagePort, a Worker and a worker's own scope have in common. */
 export interface Port {
-  postMessage(data: unknown, transfer: Transferable[]): void;
-  addEventListener(type: 'message', listener: (event: MessageEvent) => void): void;
-  removeEventListener(type: 'message', listener: (event: MessageEvent) => void): void;
+  postMessage(data: unknown, transfer: ArrayBuffer[]): void;
+  addEventListener(type: 'message', listener: (event: Heard) => void): void;
+  removeEventListener(type: 'message', listener: (event: Heard) => void): void;
   start?(): void;
 }
 
@@ -32,7 +37,7 @@ const send = (port: Port, kind: Parcel['tributary'], id: string, message: Messag
   port.postMessage(parcel, [parcel.bytes.buffer]);
 };
 
-const parcelOf = ({ data }: MessageEvent, kind: Parcel['tributary']): Parcel | undefined => {
+const parcelOf = ({ data }: Heard, kind: Parcel['tributary']): Parcel | undefined => {
   const parcel = data as Partial<Parcel> | null;
   return parcel?.tributary === kind && parcel.bytes instanceof Uint8Array
     ? (parcel as Parcel)
@@ -59,7 +64,7 @@ export class PortSitePipe implements SitePipe {
     });
   }
 
-  async #heard(port: Port, event: MessageEvent): Promise<void> {
+  async #heard(port: Port, event: Heard): Promise<void> {
     const parcel = parcelOf(event, 'ask');
     const answer = this.#answer;
     if (!parcel) return;
@@ -99,7 +104,7 @@ export class PortAgentPipe implements AgentPipe {
         over();
         reject(signal.reason as Error);
       };
-      const heard = (event: MessageEvent): void => {
+      const heard = (event: Heard): void => {
         const parcel = parcelOf(event, 'answer');
         if (parcel?.id !== id) return;
         over();
