@@ -1,4 +1,3 @@
-import { chachaUniform } from '../../core/privacy/chacha.ts';
 import { filterParcel, onion } from '../../core/filters/chain.ts';
 import type { Parcel, ParcelContext, Received } from '../../core/filters/chain.ts';
 import type { Filter, Traffic } from '../../core/filters/filter.ts';
@@ -7,6 +6,7 @@ import {
   encodeQuantization,
 } from '../../core/filters/quantization/metadata.ts';
 import { findFilter } from '../../core/filters/registry.ts';
+import { secretRandom } from '../../core/filters/secret-random.ts';
 import { collect, sourceOf } from '../../core/filters/tensor-source.ts';
 import type { JobSpec } from '../../core/protocol/job.ts';
 import type { TensorRole } from '../../core/tensors/manifest.ts';
@@ -121,8 +121,9 @@ export class TaskFilters {
   #pass(parcel: Parcel, received?: Tensors): Parcel {
     const { on, roles, key } = this.#parts;
     const context: ParcelContext = {
-      ...{ on, roles },
-      random: (stream, substream) => chachaUniform(key, stream, substream),
+      on,
+      roles,
+      random: secretRandom(key),
       received: received && receivedFrom(received),
     };
     return this.#guarded(() => {
