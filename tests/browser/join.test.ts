@@ -9,6 +9,9 @@ import { faultsOf, overhangOf } from './accessibility.ts';
 import { CHROMIUM, whyNot } from './chromium.ts';
 import { agree, picture, says, setScene } from './worker-pages.ts';
 
+/** Epochs that take a few seconds: long enough to step in between. */
+const SECONDS = 200;
+
 /** What a test changes of the browser's surroundings, in the page. */
 interface Surroundings {
   hidden: boolean;
@@ -87,7 +90,7 @@ describe.skipIf(CHROMIUM === undefined)('a device joins by a link', () => {
 
   test(`a reload in mid-training loses and doubles nothing, and asks for nothing${whyNot()}`, async () => {
     const { api } = scene;
-    const job = await submitDigits(api, { sites: 1, rounds: 2, epochs: 40 });
+    const job = await submitDigits(api, { sites: 1, rounds: 2, epochs: SECONDS });
     const { page } = await scene.visit(await scene.link());
     await agree(page, 'reloaded');
     await page.locator('#step', { hasText: /^step \d\d/ }).waitFor();
@@ -101,7 +104,7 @@ describe.skipIf(CHROMIUM === undefined)('a device joins by a link', () => {
 
   test(`of two tabs one trains; the other goes on when that is closed${whyNot()}`, async () => {
     const { api, server } = scene;
-    const job = await submitDigits(api, { sites: 1, rounds: 3, epochs: 40 });
+    const job = await submitDigits(api, { sites: 1, rounds: 2, epochs: SECONDS });
     const first = await scene.visit(await scene.link());
     await agree(first.page, 'two-tabs');
     await says(first.page, 'Training');
@@ -112,13 +115,13 @@ describe.skipIf(CHROMIUM === undefined)('a device joins by a link', () => {
     await first.page.close();
     const view = await finished(api, job);
     expect(view.status, view.reason ?? '').toBe('FINISHED:COMPLETED');
-    expect(await repliesOf(api, job)).toEqual(everyReply({ rounds: 3 }, ['two-tabs']));
+    expect(await repliesOf(api, job)).toEqual(everyReply({ rounds: 2 }, ['two-tabs']));
     await says(second.page, 'The job has ended');
   });
 
   test(`a pause stops the training at once and outlives a reload${whyNot()}`, async () => {
     const { api } = scene;
-    const job = await submitDigits(api, { sites: 1, rounds: 1, epochs: 60 });
+    const job = await submitDigits(api, { sites: 1, rounds: 1, epochs: SECONDS });
     const { page } = await scene.visit(await scene.link());
     await agree(page, 'pausing');
     await page.locator('#step', { hasText: /^step \d\d/ }).waitFor();
@@ -136,7 +139,7 @@ describe.skipIf(CHROMIUM === undefined)('a device joins by a link', () => {
 
   test(`in the background, on a low battery or to save data, it finishes what it is at and takes nothing new${whyNot()}`, async () => {
     const { api } = scene;
-    const job = await submitDigits(api, { sites: 1, rounds: 3, epochs: 40 });
+    const job = await submitDigits(api, { sites: 1, rounds: 2, epochs: SECONDS });
     const { page } = await scene.visit(await scene.link(), fakeSurroundings);
     await agree(page, 'modest');
     await page.locator('#step', { hasText: /^step \d\d/ }).waitFor();
@@ -151,7 +154,7 @@ describe.skipIf(CHROMIUM === undefined)('a device joins by a link', () => {
     await surround(page, { hidden: true, saveData: false });
     await page.getByLabel('Go on while this page is in the background').check();
     expect((await finished(api, job)).status).toBe('FINISHED:COMPLETED');
-    expect(await repliesOf(api, job)).toEqual(everyReply({ rounds: 3 }, ['modest']));
+    expect(await repliesOf(api, job)).toEqual(everyReply({ rounds: 2 }, ['modest']));
   });
 
   test(`who leaves leaves nothing behind; a link works once${whyNot()}`, async () => {
@@ -212,6 +215,7 @@ describe.skipIf(CHROMIUM === undefined)('a device joins by a link', () => {
       mimeType: 'application/octet-stream',
       buffer: Buffer.from(bytes),
     });
+    await page.getByRole('heading', { name: 'Take part' }).waitFor();
     await page.getByLabel('Choose files').setInputFiles(file('notes.csv', Buffer.from('a,b\n1')));
     expect(await page.getByRole('radio', { name: 'Files of mine' }).isChecked()).toBe(true);
     await agree(page, 'own-files');

@@ -87,6 +87,14 @@ test.skipIf(!long)(
           { timeout: 90_000, interval: 200 },
         )
         .toBe(true);
+      // Its pages too, from the assets as Cloudflare has them.
+      const page = await fetch(`${api.url}/join`);
+      const [, script = ''] = /src="(\/assets\/join-[^"]+\.js)"/.exec(await page.text()) ?? [];
+      expect(page.headers.get('content-security-policy')).toContain("default-src 'none'");
+      const code = await fetch(api.url + script);
+      expect(code.headers.get('content-type')).toBe('text/javascript; charset=utf-8');
+      expect(code.headers.get('cache-control')).toContain('immutable');
+      await code.arrayBuffer();
       const id = await api.submit(sumJob(await api.blob(matrix([1, 2]))));
       const token = await api.site('alpha');
       expect(await api.json(`/v1/jobs/${id}/task?wait=10`, 200, { token })).toMatchObject({

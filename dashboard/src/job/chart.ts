@@ -1,8 +1,9 @@
 import { element } from '../dom.ts';
 import type { Curve, Points, Series } from './learning.ts';
 
-const WIDTH = 640;
-const HEIGHT = 260;
+/** Of a chart where there is room, and least. */
+const WIDTH = { usual: 640, least: 260 };
+const HEIGHT = 240;
 const MARGIN = { top: 12, right: 14, bottom: 40, left: 56 };
 /** Points of a line up to which each is marked. */
 const DOTTED = 40;
@@ -19,7 +20,7 @@ const svg = (
 };
 
 /** Round numbers that cut a range into about five. */
-export const ticksOf = (from: number, to: number): readonly number[] => {
+const ticksOf = (from: number, to: number): readonly number[] => {
   const span = to - from || Math.abs(to) || 1;
   const power = 10 ** Math.floor(Math.log10(span / 5));
   const step = [1, 2, 5, 10].map((by) => by * power).find((size) => span / size <= 6) ?? span;
@@ -36,13 +37,14 @@ const extent = (values: readonly number[]): readonly [number, number] => {
   return low < high ? [low, high] : [low - 0.5, low + 0.5];
 };
 
-/** A curve as a picture; what it shows is in {@link tableOf} for those who don't see it. */
-export const chartOf = ({ metric, series }: Curve): SVGElement => {
+/** A curve as a picture for a place so wide; what it shows is in {@link tableOf} for those who don't see it. */
+export const chartOf = ({ metric, series }: Curve, place: number): SVGElement => {
+  const width = Math.min(WIDTH.usual, Math.max(WIDTH.least, place));
   const all = series.flatMap(({ points }) => points);
   const [x0, x1] = extent(all.map(([x]) => x));
   const [y0, y1] = extent(all.map(([, y]) => y));
   const inner = {
-    width: WIDTH - MARGIN.left - MARGIN.right,
+    width: width - MARGIN.left - MARGIN.right,
     height: HEIGHT - MARGIN.top - MARGIN.bottom,
   };
   const px = (x: number): string => (MARGIN.left + ((x - x0) / (x1 - x0)) * inner.width).toFixed(1);
@@ -74,7 +76,7 @@ export const chartOf = ({ metric, series }: Curve): SVGElement => {
   const label = `${metric} by round; the numbers are in the table below`;
   return svg(
     'svg',
-    { class: 'chart', viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-label': label },
+    { class: 'chart', viewBox: `0 0 ${width} ${HEIGHT}`, role: 'img', 'aria-label': label },
     ...grid,
     ...marks,
     axis,

@@ -37,17 +37,19 @@ export class Learning {
     if (kind === 'metric') this.#logged(fields);
   }
 
-  /** The curves with at least one point, by name of the metric. */
+  /** The curves with at least one point, by name of the metric; the common model's first. */
   curves(): Curve[] {
     return [...this.#values]
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([metric, series]) => ({
         metric,
-        series: [...series].map(([name, values]) => ({
-          name,
-          points: [...values].sort(([a], [b]) => a - b),
-          faint: this.#faint.has(name),
-        })),
+        series: [...series]
+          .map(([name, values]) => ({
+            name,
+            points: [...values].sort(([a], [b]) => a - b),
+            faint: this.#faint.has(name),
+          }))
+          .sort((a, b) => Number(a.faint) - Number(b.faint)),
       }));
   }
 

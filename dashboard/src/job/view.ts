@@ -57,8 +57,8 @@ export const draw = (view: JobView, now: number): void => {
   const total = totalRounds ?? 1;
   const done = ended && view.status === 'FINISHED:COMPLETED' ? total : (round ?? 0);
   [bar.max, bar.value] = [total, done];
-  const rounds = ended ? `${total} rounds` : `Round ${(round ?? 0) + 1} of ${total}`;
-  write(part('rounds-label'), round === null && !ended ? 'Not begun' : rounds);
+  const begun = round === null ? 'Not begun' : `Round ${round + 1} of ${total}`;
+  write(part('rounds-label'), ended ? 'Over' : begun);
   const waiting = task && `${task.name}: ${task.received} of ${task.assigned} sites have answered`;
   write(part('task'), ended ? '' : (waiting ?? ''));
   part('sites').replaceChildren(
@@ -82,12 +82,13 @@ export const drawCurves = (curves: readonly Curve[]): void => {
   const place = part('curves');
   const open = [...place.querySelectorAll('details')].map((one) => one.open);
   part('curve-none').hidden = curves.length > 0;
+  part('curve-words').hidden = curves.length === 0;
   const tables = curves.map((curve) => tableOf(curve));
   for (const [i, table] of tables.entries()) table.toggleAttribute('open', open[i] ?? false);
   place.replaceChildren(
     ...curves.flatMap((curve, i) => [
       element('h3', {}, curve.metric),
-      chartOf(curve),
+      chartOf(curve, place.clientWidth),
       ...(tables[i] ? [tables[i]] : []),
     ]),
   );

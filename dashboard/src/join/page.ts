@@ -171,6 +171,8 @@ const listen = (): void => {
 const open = async (): Promise<void> => {
   const enrolment = takeToken();
   write(find('#host', HTMLElement), location.host);
+  if (!isSecureContext)
+    throw new Error('the link must begin with https:// (or be of this machine)');
   memory = await (enrolment === undefined ? remembered() : remember({ enrolment }));
   prepareForm(memory.name, agree);
   listen();

@@ -7,8 +7,11 @@ const section = (id: string): HTMLElement => find(`#${id}`, HTMLElement);
 /** The parts of the page of which one is to be seen. */
 const PARTS = ['nolink', 'setup', 'work'] as const;
 
+/** The words come first until a person has said yes. */
 export const show = (part: (typeof PARTS)[number]): void => {
   for (const id of PARTS) section(id).hidden = id !== part;
+  if (part === 'work') section('work').after(section('words'));
+  else section('setup').before(section('words'));
 };
 
 /** Says what is wrong, to everybody; null: nothing is. */
