@@ -11,6 +11,7 @@ they are `Tensor`s. PyTorch's tensors may be sent as they are. The protocol is d
 
 import http.client
 import json
+import logging
 import math
 import os
 import socket
@@ -24,6 +25,8 @@ try:
     import numpy
 except ImportError:  # the file works without
     numpy = None
+
+log = logging.getLogger("tributary_agent")
 
 __version__ = "0.1.0"
 __all__ = ["AgentClosed", "CallStateError", "FLModel", "FlareAgent", "ResultRejected", "Task", "Tensor"]
@@ -311,6 +314,7 @@ class FlareAgent:
         self.once, self.leave_when_gone = once, leave_when_gone
         self._who = {"protocol": PROTOCOL, "session": str(uuid.uuid4()), "started": int(time.time() * 1000)}
         self._task, self._closed, self._why = None, threading.Event(), ""
+        self._silent = False
         self._heard, self._lock, self._log, self._seq = time.monotonic(), threading.Lock(), [], 0
 
     def start(self):
@@ -340,7 +344,7 @@ class FlareAgent:
                 continue
             if end is not None and time.monotonic() >= end:
                 return None
-            if answer is None:
+            if answer is None or head.get("status") == "error":
                 self._closed.wait(self.resend_interval)
 
     def tasks(self):
@@ -363,12 +367,14 @@ class FlareAgent:
         held = {"task": task.task_id, "attempt": task.attempt}
         fl_model = {**result.header(), "return_code": rc}
         head = {"op": "result", **held, "result": str(uuid.uuid4()), "fl_model": fl_model}
-        encode(head, result.params)  # raises here, not where errors mean "again"
+        # Converted once, and raises here, not where errors mean "again".
+        params = None if result.params is None else {k: Tensor(*_tensor(v)) for k, v in result.params.items()}
+        encode(head, params)
         self._flush(task)
         until = None
         while True:
             self._check()
-            status, reason = self._said(self._ask(head, result.params))
+            status, reason = self._said(self._ask(head, params))
             # A whole model again and again is much to send where nobody knows what it is for: ask first.
             while status == "unknown":
                 until = until if until is not None else time.monotonic() + self.submit_result_timeout
@@ -458,8 +464,12 @@ class FlareAgent:
         try:
             patience = BYE if head["op"] == "bye" else head.get("wait", 0) + GRACE
             answer = self.pipe.ask({**self._who, **head}, params, patience, over or self._closed)
-        except (OSError, ValueError, KeyError, struct.error, http.client.HTTPException):
+        except (OSError, ValueError, KeyError, struct.error, http.client.HTTPException) as error:
+            if not self._silent:
+                log.info("no answer, asking again: %r", error)
+            self._silent = True
             return None
+        self._silent = False
         self._heard = time.monotonic()
         if answer[0].get("status") == "superseded":
             self._end("another agent has taken over")

@@ -78,6 +78,7 @@ export const TASK_EXCHANGER_DEFAULTS = {
   pipe: 'agent',
   heartbeatTimeout: 60,
   peerReadTimeout: 300,
+  transferType: 'FULL',
   config: {},
 } as const;
 
@@ -95,7 +96,7 @@ export const TaskExchangerArgs = v.strictObject({
   heartbeatTimeout: v.optional(Positive, TASK_EXCHANGER_DEFAULTS.heartbeatTimeout),
   peerReadTimeout: v.optional(Positive, TASK_EXCHANGER_DEFAULTS.peerReadTimeout),
   taskWaitTime: v.optional(Positive),
-  transferType: v.optional(ParamsType),
+  transferType: v.optional(ParamsType, TASK_EXCHANGER_DEFAULTS.transferType),
   config: v.optional(v.record(v.string(), v.unknown()), TASK_EXCHANGER_DEFAULTS.config),
 });
 export type TaskExchangerArgs = v.InferOutput<typeof TaskExchangerArgs>;

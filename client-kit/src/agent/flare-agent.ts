@@ -4,6 +4,7 @@ import type { FLModel } from '../fl-model.ts';
 import type { ReturnCode } from '../../../core/protocol/return-code.ts';
 import type { FLModelHeader } from '../../../core/protocol/fl-model.ts';
 import { AgentTask } from './agent-task.ts';
+import { encodeMessage } from './message.ts';
 import type { Head, Message } from './message.ts';
 import type { AgentPipe } from './pipe.ts';
 import { MAX_WAIT_S, PROTOCOL } from './protocol.ts';
@@ -23,6 +24,8 @@ export interface FlareAgentOptions {
   readonly once?: boolean;
   /** Leave, too, when the site is gone; without it the agent waits for the site to come back. */
   readonly leaveWhenGone?: boolean;
+  /** Told why there was no answer, each time; the agent asks again. */
+  readonly onTrouble?: (error: Error) => void;
   readonly now?: () => number;
 }
 
@@ -70,6 +73,7 @@ export class FlareAgent {
       submitResultTimeout: 300,
       once: true,
       leaveWhenGone: false,
+      onTrouble: () => undefined,
       now: Date.now,
       ...options,
     };
@@ -108,7 +112,7 @@ export class FlareAgent {
       }
       if (status === 'rejected' || (status === 'end' && once)) this.#close(String(reason));
       if (now() >= end) return undefined;
-      if (!answer) await this.#rest();
+      if (!answer || status === 'error') await this.#rest();
     }
   }
 
@@ -127,8 +131,8 @@ export class FlareAgent {
 
   /**
    * Answers the task, and resends until the site has acknowledged it. True if the site has it; false if it had given the
-   * task up. Rejects with AgentClosed, with CallStateError without a task, and with TypeError on a result that isn't
-   * one: the task is still open then. A failure is `submitResult({}, 'EXECUTION_EXCEPTION')`.
+   * task up. Rejects with AgentClosed, with CallStateError without a task, and with TypeError or RangeError on a
+   * result that isn't one: the task is still open then. A failure is `submitResult({}, 'EXECUTION_EXCEPTION')`.
    */
   async submitResult(model: FLModel, rc: ReturnCode = 'OK'): Promise<boolean> {
     const task = this.#task;
@@ -136,6 +140,8 @@ export class FlareAgent {
     const fl_model: FLModelHeader = { ...headerOf(model), return_code: rc };
     const held = { task: task.taskId, attempt: task.attempt };
     const head = { op: 'result', ...held, result: crypto.randomUUID(), fl_model };
+    // Throws here, not where failure means "again".
+    encodeMessage({ head, tensors: model.params });
     await this.#flush();
     const { now, submitResultTimeout } = this.#options;
     let unknownUntil: number | undefined;
@@ -255,7 +261,8 @@ export class FlareAgent {
       this.#heard = this.#options.now();
       if (answer.head['status'] === 'superseded') this.#end('another agent has taken over');
       return answer;
-    } catch {
+    } catch (error) {
+      if (!over.aborted) this.#options.onTrouble(error as Error);
       return undefined;
     }
   }

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { FLModelHeader } from '../../../core/protocol/fl-model.ts';
+import { LIMITS } from '../../../core/protocol/limits.ts';
 import { MessageError } from './message.ts';
 import type { Head } from './message.ts';
 
@@ -28,7 +29,7 @@ const held = { task: Id, attempt: v.pipe(v.number(), v.integer(), v.minValue(1))
 const LogEntry = v.object({
   /** From 0, by session: a repeated one is dropped. */
   seq: v.pipe(v.number(), v.integer(), v.minValue(0)),
-  key: v.pipe(v.string(), v.minLength(1)),
+  key: v.pipe(v.string(), v.minLength(1), v.maxLength(LIMITS.metricKeyLength)),
   value: v.union([v.number(), v.string(), v.boolean(), v.record(v.string(), v.number())]),
   type: v.optional(
     v.picklist(['SCALAR', 'SCALARS', 'TEXT', 'METRIC', 'METRICS', 'PARAMETER', 'TAG']),

@@ -96,6 +96,8 @@ test('the agent knows its task: names, rounds, config and data; the kit converts
     });
     await expect(one.getTask()).rejects.toThrow(CallStateError);
     await expect(one.submitResult({})).rejects.toThrow(/tensors, metrics/);
+    const short = { dtype: 'F32', shape: [3], data: new Float32Array(2) } as const;
+    await expect(one.submitResult({ params: new Map([['w', short]]) })).rejects.toThrow(RangeError);
     await one.submitResult({ params: numbers(4, 6) });
     await expect(one.submitResult({ params: numbers(4, 6) })).rejects.toThrow(CallStateError);
     const submit = await one.getTask();

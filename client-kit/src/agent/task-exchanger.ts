@@ -130,7 +130,7 @@ class TaskExchanger implements TaskExecutor {
 
   #execution({ model, content }: Reply): Execution {
     if (model instanceof TaskError) throw model;
-    const transferType = this.#args.transferType ?? model.paramsType;
-    return { model, ...(content && { content }), ...(transferType && { transferType }) };
+    const { transferType } = this.#args;
+    return { model, transferType, ...(content && { content }) };
   }
 }

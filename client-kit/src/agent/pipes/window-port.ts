@@ -22,7 +22,7 @@ interface ThisWindow {
 export const windowPort = (
   other: OtherWindow,
   origin: string,
-  here: ThisWindow = globalThis as unknown as ThisWindow,
+  here: ThisWindow = globalThis,
 ): Port => {
   if (origin === '*' || origin === '') throw new TypeError('name the origin of the other window');
   const doors = new Map<(event: Heard) => void, (event: WindowEvent) => void>();
