@@ -40,7 +40,7 @@ const argsText = (args: Readonly<Record<string, unknown>>): string =>
 
 const roundsOf = ({ id, use, args }: JobSpec['workflows'][number]): string => {
   const { rounds, ...rest } = args;
-  const count = rounds === undefined ? '' : `, ${String(rounds)} rounds`;
+  const count = rounds === undefined ? '' : `, ${JSON.stringify(rounds)} rounds`;
   const more = argsText(rest);
   return `${id}: ${use}${count}${more === '' ? '' : ` (${more})`}`;
 };

@@ -1,6 +1,16 @@
 // docs/for-it.md, followed to the letter where a machine can follow it.
 import { execFileSync } from 'node:child_process';
-import { cp, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -8,7 +18,7 @@ import { AuditLog } from '../../client-kit/src/runtimes/node/audit-log.ts';
 import { readPolicy } from '../../client-kit/src/policy/document.ts';
 import { COMMANDS } from '../../cli/src/commands/registry.ts';
 import { GLOBAL_OPTIONS } from '../../cli/src/command.ts';
-import { encode } from '../../core/tensors/safetensors.ts';
+import { decode, encode } from '../../core/tensors/safetensors.ts';
 import type { JobSummary, JobView } from '../../core/protocol/job-status.ts';
 import { ADMIN, type Server, startServer } from '../../scripts/bare-server.ts';
 import { ROOT } from '../../scripts/build-worker.ts';
@@ -117,7 +127,12 @@ test('the unit runs a site; what is kept, for how long, for whom; backup and res
   const [, command = ''] = /^ExecStart=\/usr\/bin\/env tributary (.*)$/m.exec(unit) ?? [];
   await writeFile(
     join(dir, 'policy.json'),
-    JSON.stringify({ version: 1, jobs: [{ names: ['*'] }], limits: { bytesPerDay: 1e6 } }),
+    JSON.stringify({
+      version: 1,
+      jobs: [{ names: ['*'] }],
+      limits: { bytesPerDay: 1e6 },
+      filters: [{ use: 'gaussian', args: { clip: 1, sigma: 1e-3 } }],
+    }),
   );
   const argv = command
     .replaceAll('%i', 'ward-7')
@@ -145,7 +160,7 @@ test('the unit runs a site; what is kept, for how long, for whom; backup and res
     expect(known, `${path} is not in the document`).toBe(true);
   }
   expect([...during.keys()]).toEqual(
-    expect.arrayContaining(['identity', 'audit.jsonl', 'policy/sent']),
+    expect.arrayContaining(['identity', 'secret', 'audit.jsonl', 'policy/sent']),
   );
 
   // Restored from a copy, without the token that enrolled it.
@@ -171,6 +186,65 @@ test('the unit runs a site; what is kept, for how long, for whom; backup and res
   const anew = await admin<{ token: string }>('enrolment', 'create');
   const third = startForTest(argv, { env: { ...env, TRIBUTARY_ENROLMENT: anew.token } });
   await expect.poll(third.said).toContain('site ward-7 is waiting for jobs');
+});
+
+const flare = await readFile(join(ROOT, 'docs/coming-from-flare.md'), 'utf8');
+
+test('FLARE words: each file is there, and what is called is in it', async () => {
+  const rows = [...flare.matchAll(/^\|[^|]*\| `([^`|]+\.ts)` \|([^|]*)\|$/gm)];
+  expect(rows.length).toBeGreaterThan(20);
+  for (const [row, file = '', calls = ''] of rows) {
+    const text = await readFile(join(ROOT, file), 'utf8');
+    const names = [...calls.matchAll(/`(\w+)(?:\(\))?`/g)].map(([, name = '']) => name);
+    expect(names.length, row).toBeGreaterThan(0);
+    for (const name of names) expect(text, row).toMatch(new RegExp(`\\b${name}\\b`));
+  }
+});
+
+test('FLARE words: links lead somewhere', async () => {
+  for (const name of DOCUMENTS) {
+    const text = await readFile(join(ROOT, name), 'utf8');
+    const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, title = '']) =>
+      title
+        .toLowerCase()
+        .replace(/[^\w -]/g, '')
+        .replaceAll(' ', '-'),
+    );
+    for (const [, target = ''] of text.matchAll(/\]\(([^)]+)\)/g)) {
+      const [path = '', anchor] = target.split('#');
+      if (path !== '') await stat(join(ROOT, 'docs', path));
+      else expect(headings, target).toContain(anchor);
+    }
+  }
+});
+
+test('the job beside FLARE’s runs: one more in each round, clipped by its filter', async () => {
+  const [job = ''] = blocks(flare, 'json');
+  const folder = join(dir, 'flare');
+  await mkdir(folder);
+  const w = { dtype: 'F32', shape: [3], data: Float32Array.of(1, 2, 3) } as const;
+  await writeFile(join(folder, 'model.safetensors'), encode(new Map([['w', w]])));
+  await writeFile(join(folder, 'job.json'), job);
+  const id = (await admin<JobSummary>('job', 'submit', join(folder, 'job.json'))).id;
+  const { token } = await admin<{ token: string }>('enrolment', 'create', '--uses', '2');
+  const sites = ['site-1', 'site-2'].map((name) =>
+    startForTest(
+      `site run --name ${name} --data data --state state-${name} --job hello --once`
+        .split(' ')
+        .concat('--enrolment', token, '--server', server.url),
+      { cwd: dir },
+    ),
+  );
+  for (const { ended } of sites) expect(await ended).toMatchObject({ code: 0 });
+  const view = await admin<JobView>('job', 'show', id);
+  expect(view).toMatchObject({ status: 'FINISHED:COMPLETED', results: { cse: {} } });
+  const model = join(folder, 'trained.safetensors');
+  await admin('job', 'download', id, '-o', model);
+  const trained = decode(new Uint8Array(await readFile(model)));
+  // PercentilePrivacy clips each difference to gamma, 0.01, in each of 3 rounds.
+  const values = trained.ok ? [...(trained.value.tensors.get('w')?.data ?? [])].map(Number) : [];
+  for (const [i, value] of values.entries()) expect(value).toBeCloseTo(i + 1.03, 6);
+  expect(values).toHaveLength(3);
 });
 
 test('systemd takes the unit', async ({ skip }) => {

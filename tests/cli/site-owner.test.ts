@@ -31,7 +31,9 @@ beforeAll(async () => {
     writeFile(
       join(dir, 'net.onnx'),
       mlp({
-        ...{ inputs: [1, 28, 28], hidden: [8], classes: 10 },
+        inputs: [1, 28, 28],
+        hidden: [8],
+        classes: 10,
         rng: xoshiro128(Uint32Array.of(1, 2, 3, 4)),
       }),
     ),
@@ -66,10 +68,9 @@ const submit = async (
 
 const site = (name: string, job: string, more: string[] = [], where: Where = {}): Running =>
   startForTest(
-    [
-      ...['site', 'run', '--name', name, '--data', 'data', '--state', `state/${name}`],
-      ...['--job', job, '--once', '--server', server.url, ...more],
-    ],
+    `site run --name ${name} --data data --state state/${name} --job ${job} --once`
+      .split(' ')
+      .concat('--server', server.url, ...more),
     { cwd: dir, ...where, env: { TRIBUTARY_ENROLMENT: enrolment, ...where.env } },
   );
 
@@ -181,7 +182,7 @@ test('a job is shown in plain words, and done once its owner says yes', async ()
   const file = await policy('asking-policy.json', {
     version: 1,
     jobs: [{ names: ['*'] }],
-    filters: [{ tasks: ['train'], use: 'percentile-privacy', args: { percentile: 50, gamma: 1 } }],
+    filters: [{ tasks: ['train'], use: 'gaussian', args: { clip: 1, sigma: 0.01 } }],
   });
   const args = ['--approve', '--policy', file];
   const { stderr } = await succeeded(site('eps', 'asking', args, { input: 'what\nyes\n' }));
@@ -193,7 +194,7 @@ test('a job is shown in plain words, and done once its owner says yes', async ()
     '  your data  examples of shape [1, 28, 28] U8, of 10 classes',
     'train, each round: what training changed in 4 tensors, 6370 numbers (about 24.9 KiB)',
     "  filters    the job's: clip (norm 5) on the result of train",
-    '             yours: percentile-privacy (percentile 50, gamma 1) on the result of train',
+    '             yours: gaussian (clip 1, sigma 0.01) on the result of train',
   ]) {
     expect(stderr).toContain(line);
   }

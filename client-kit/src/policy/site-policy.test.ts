@@ -113,8 +113,11 @@ test("required filters have the last word, whatever the job's own are", async ()
   const policy = rules({ filters: [{ tasks: ['train'], use: 'clip', args: { norm: 1 } }] });
   const job = (...filters: NonNullable<JobSpecInput['filters']>) => ({ spec: { filters } });
   const loose = {
-    ...{ tasks: ['*'], on: 'result' as const, at: 'site' as const },
-    ...{ use: 'clip', args: { norm: 100 } },
+    tasks: ['*'],
+    on: 'result' as const,
+    at: 'site' as const,
+    use: 'clip',
+    args: { norm: 100 },
   };
   for (const spec of [job(), job(loose), job(loose, loose)]) {
     const {

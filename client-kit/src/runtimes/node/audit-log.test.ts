@@ -163,7 +163,7 @@ test('every body of a site is on the disk before it leaves, repetitions too', as
   expect(results.map(({ task, filters }) => [task, filters])).toEqual([
     ['t', ['site:clip']],
     ['t', ['site:clip']],
-    ['u', undefined],
+    ['u', []],
   ]);
   expect(results[0]?.digest).toBe(sha256(server.results.get('t')?.body ?? ''));
   expect(entries[0]?.to).toMatch(/\/v1\/sites$/);
