@@ -227,6 +227,14 @@ describe.skipIf(CHROMIUM === undefined)('a device joins by a link', () => {
     await agree(page, 'own-files');
     await page.locator('#data', { hasText: 'your files, mine.npz' }).waitFor();
     expect((await finished(api, job)).status).toBe('FINISHED:COMPLETED');
+    // Other data, the same device: it needs no new link.
+    await page.getByRole('button', { name: 'Change the data' }).click();
+    await page.getByRole('heading', { name: 'Take part' }).waitFor();
+    expect(await page.locator('#name').getAttribute('readonly')).not.toBeNull();
+    await page.getByRole('radio', { name: 'Sample data' }).check();
+    await page.getByRole('button', { name: 'Join and train' }).click();
+    await page.locator('#data', { hasText: 'sample data, mnist' }).waitFor();
+    await says(page, 'Connected as own-files');
   });
 
   test(`is for everybody: axe finds nothing, in the dark or on a phone; a keyboard is enough${whyNot()}`, async () => {

@@ -77,8 +77,12 @@ export const draw = (view: JobView, now: number): void => {
   part('tables').replaceChildren(...tables.map((table) => crossSiteTable(...table)));
 };
 
-/** Draws the learning curve; tables of numbers that are open stay so. */
+let drawn: readonly Curve[] = [];
+addEventListener('resize', () => drawCurves(drawn));
+
+/** Draws the learning curve, as wide as there is room; tables of numbers that are open stay so. */
 export const drawCurves = (curves: readonly Curve[]): void => {
+  drawn = curves;
   const place = part('curves');
   const open = [...place.querySelectorAll('details')].map((one) => one.open);
   part('curve-none').hidden = curves.length > 0;

@@ -8,7 +8,7 @@ import { after, BEGUN } from './progress.ts';
 import { REASONS, watchRestraint } from './restraint.ts';
 import type { Reason } from './restraint.ts';
 import { Session } from './session.ts';
-import { blameName, prepareForm } from './setup.ts';
+import { blameName, fixName, prepareForm } from './setup.ts';
 import type { Agreement } from './setup.ts';
 import { alarm, draw, drawData, drawPause, show } from './view.ts';
 import { takeToken } from './welcome.ts';
@@ -126,7 +126,17 @@ const agree = async ({ name, data }: Agreement): Promise<void> => {
 
 const begin = (): void => {
   if (memory.agreed) return void takePart();
+  fixName(memory.joined ?? false);
   show(memory.enrolment !== undefined || memory.joined ? 'setup' : 'nolink');
+};
+
+/** Back to the form: this device keeps its name, and trains again once new data are chosen. */
+const change = async (): Promise<void> => {
+  session?.end();
+  session = undefined;
+  letGo?.();
+  memory = await remember({ agreed: false });
+  begin();
 };
 
 const leave = async (): Promise<void> => {
@@ -152,6 +162,7 @@ const listen = (): void => {
       decide();
     });
   });
+  find('#change', HTMLButtonElement).addEventListener('click', () => void change());
   const leaving = find('#leaving', HTMLDialogElement);
   find('#leave', HTMLButtonElement).addEventListener('click', () => leaving.showModal());
   leaving.addEventListener('close', () => {

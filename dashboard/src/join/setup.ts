@@ -29,6 +29,11 @@ const blame = (field: HTMLInputElement, place: HTMLElement, text: string | null)
 
 export const blameName = (text: string): void => blame(name, nameFault, text);
 
+/** A device that the server knows keeps its name. */
+export const fixName = (fixed: boolean): void => {
+  name.readOnly = fixed;
+};
+
 const sourceOf = (): Chosen['source'] =>
   new FormData(form).get('source') === 'files' ? 'files' : 'sample';
 
