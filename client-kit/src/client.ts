@@ -83,7 +83,9 @@ export class Client {
     ...options
   }: ClientOptions) {
     this.#names = {
-      ...{ train: 'train', evaluate: 'validate', submitModel: 'submit_model' },
+      train: 'train',
+      evaluate: 'validate',
+      submitModel: 'submit_model',
       ...taskNames,
     };
     this.#over = runSite({

@@ -9,7 +9,10 @@ import type { FLModel } from './fl-model.ts';
 const clientFor = async (...names: string[]) => {
   const server = new FakeServer();
   const tasks = names.map((name, round) => ({
-    ...{ id: `${name}-${round}`, name, round, model: encode(numbers(round, 10)) },
+    id: `${name}-${round}`,
+    name,
+    round,
+    model: encode(numbers(round, 10)),
   }));
   server.addJob('j', { executors: [{ tasks: ['*'], use: 'app' }] }, tasks).ended = true;
   const options = { server: server.url, fetch: server.fetch, name: 'a', enrolment: 'ticket' };
@@ -43,8 +46,8 @@ test('methods keep their this; what isn’t an FLModel, or no metrics, is the ca
   const local = {
     step: 3,
     learn: train(function (this: { step: number }, { params }: FLModel) {
-      const [first = 0, second = 0] = params?.get('w')?.data as Float32Array;
-      return { params: numbers(first + this.step, second + this.step) };
+      const [first, second] = Array.from(params?.get('w')?.data ?? [], Number);
+      return { params: numbers((first ?? 0) + this.step, (second ?? 0) + this.step) };
     }),
   };
   await client.receive();

@@ -27,15 +27,15 @@ export interface Wrappers {
    * is called with, and what it returns is sent. Metrics that `evaluate` found in this task go with it, as those of the
    * model received. Usable as a decorator of methods too.
    */
-  train<This, Rest extends unknown[], Trained extends FLModel>(
+  readonly train: <This, Rest extends unknown[], Trained extends FLModel>(
     fn: Local<This, Rest, Trained>,
     context?: ClassMethodDecoratorContext,
-  ): Wrapped<This, Rest, Trained>;
+  ) => Wrapped<This, Rest, Trained>;
   /** Likewise for evaluation: its metrics are sent with what `train` returns, or, in a task that only validates, at once. */
-  evaluate<This, Rest extends unknown[], Found extends Metrics>(
+  readonly evaluate: <This, Rest extends unknown[], Found extends Metrics>(
     fn: Local<This, Rest, Found>,
     context?: ClassMethodDecoratorContext,
-  ): Wrapped<This, Rest, Found>;
+  ) => Wrapped<This, Rest, Found>;
 }
 
 /** FLARE's decorators (nvflare/client/decorator.py) for one of several clients. */

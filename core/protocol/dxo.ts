@@ -68,11 +68,12 @@ export class DXO<K extends DataKind = DataKind> {
 
   /** Whether it is of this kind, and its data known to be. */
   is<Kind extends DataKind>(kind: Kind): this is DXO<Kind> {
-    return (this.dataKind as DataKind) === kind;
+    const own: DataKind = this.dataKind;
+    return own === kind;
   }
 
-  getMetaProp<T = unknown>(key: string): T | undefined;
-  getMetaProp<T = unknown>(key: string, otherwise: T): T;
+  getMetaProp(key: string): unknown;
+  getMetaProp<T>(key: string, otherwise: T): T;
   getMetaProp<T>(key: string, otherwise?: T): T | undefined {
     return Object.hasOwn(this.meta, key) ? (this.meta[key] as T) : otherwise;
   }
@@ -125,7 +126,7 @@ export class DXO<K extends DataKind = DataKind> {
   static fromDict(dict: unknown): DXO {
     if (!isObject(dict)) throw new TypeError('not a DXO: missing content');
     const { kind, data, meta } = dict as Dict;
-    return new DXO(kind as DataKind, data as DataOf[DataKind], (meta ?? {}) as Props);
+    return new DXO(kind as DataKind, data, (meta ?? {}) as Props);
   }
 
   /** The DXOs that are no collections, by their path: names joined by dots (FLARE's get_leaf_dxos). */

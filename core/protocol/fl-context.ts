@@ -79,8 +79,8 @@ export class FLContext {
     return true;
   }
 
-  getProp<T = unknown>(key: string): T | undefined;
-  getProp<T = unknown>(key: string, otherwise: T): T;
+  getProp(key: string): unknown;
+  getProp<T>(key: string, otherwise: T): T;
   getProp<T>(key: string, otherwise?: T): T | undefined {
     const prop = this.#find(key);
     return prop ? (prop.value as T) : otherwise;
@@ -120,7 +120,7 @@ export class FLContext {
 
   /** The other party as it last spoke: its public props. */
   getPeerContext(): FLContext | undefined {
-    return this.getProp(FLContextKey.PEER_CONTEXT);
+    return this.getProp(FLContextKey.PEER_CONTEXT) as FLContext | undefined;
   }
 
   setPeerContext(props: Readonly<Record<string, unknown>>): void {

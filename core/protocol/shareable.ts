@@ -31,9 +31,9 @@ export class Shareable extends Map<string, unknown> {
     this.headers.set(key, value);
   }
 
-  /** The header, or `otherwise` where there is none. Who asks for a type answers for it. */
-  getHeader<T = unknown>(key: string): T | undefined;
-  getHeader<T = unknown>(key: string, otherwise: T): T;
+  /** The header, or `otherwise` where there is none: it is taken to be of that type. */
+  getHeader(key: string): unknown;
+  getHeader<T>(key: string, otherwise: T): T;
   getHeader<T>(key: string, otherwise?: T): T | undefined {
     return this.headers.has(key) ? (this.headers.get(key) as T) : otherwise;
   }
@@ -52,17 +52,17 @@ export class Shareable extends Map<string, unknown> {
   }
 
   getCookieJar(): Props | undefined {
-    return this.getHeader<Props>(HeaderKey.COOKIE_JAR);
+    return this.getHeader(HeaderKey.COOKIE_JAR) as Props | undefined;
   }
 
   setCookieJar(jar: Props): void {
     this.setHeader(HeaderKey.COOKIE_JAR, jar);
   }
 
-  getCookie<T = unknown>(name: string): T | undefined;
-  getCookie<T = unknown>(name: string, otherwise: T): T;
+  getCookie(name: string): unknown;
+  getCookie<T>(name: string, otherwise: T): T;
   getCookie<T>(name: string, otherwise?: T): T | undefined {
-    return own<T>(this.getCookieJar(), name) ?? otherwise;
+    return (own(this.getCookieJar(), name) as T | undefined) ?? otherwise;
   }
 
   setPeerProps(props: Props): void {
@@ -70,18 +70,18 @@ export class Shareable extends Map<string, unknown> {
   }
 
   getPeerProps(): Props | undefined {
-    return this.getHeader<Props>(HeaderKey.PEER_PROPS);
+    return this.getHeader(HeaderKey.PEER_PROPS) as Props | undefined;
   }
 
-  getPeerProp<T = unknown>(key: string): T | undefined;
-  getPeerProp<T = unknown>(key: string, otherwise: T): T;
+  getPeerProp(key: string): unknown;
+  getPeerProp<T>(key: string, otherwise: T): T;
   getPeerProp<T>(key: string, otherwise?: T): T | undefined {
-    return own<T>(this.getPeerProps(), key) ?? otherwise;
+    return (own(this.getPeerProps(), key) as T | undefined) ?? otherwise;
   }
 }
 
-const own = <T>(props: Props | undefined, key: string): T | undefined =>
-  props && Object.hasOwn(props, key) ? (props[key] as T) : undefined;
+const own = (props: Props | undefined, key: string): unknown =>
+  props && Object.hasOwn(props, key) ? props[key] : undefined;
 
 /** FLARE's make_reply: a Shareable that says how it went. */
 export const makeReply = (code: ReturnCode, headers: Props = {}): Shareable => {

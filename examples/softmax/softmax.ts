@@ -14,7 +14,7 @@ export const dataOf = (site: string): Data => {
   const random = (): number => (seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0) / 2 ** 32;
   const x = new Float32Array(480);
   const y = Int32Array.from({ length: 120 }, (_, i) => i % 3);
-  x.forEach((_, i) => (x[i] = random() - 0.5 + (y[i >> 2]! === i % 4 ? 1 : 0)));
+  x.forEach((_, i) => (x[i] = random() - 0.5 + (i % 4 === y[i >> 2] ? 1 : 0)));
   return { x, y };
 };
 

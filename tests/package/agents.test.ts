@@ -1,7 +1,7 @@
 // Agents as a reader has them: the examples from the packed kit, the Python one beside them.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, rm } from 'node:fs/promises';
+import { cp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { decode } from '../../core/tensors/safetensors.ts';
@@ -9,6 +9,7 @@ import { ADMIN, type Server, startServer } from '../../scripts/bare-server.ts';
 import { ROOT } from '../../scripts/build-worker.ts';
 import { Api } from '../http/api.ts';
 import { finished } from './digits-job.ts';
+import { filesOf } from './documents.ts';
 import { Stranger } from './stranger.ts';
 
 const NAMES = ['north', 'south'];
@@ -106,3 +107,17 @@ test.skipIf(torch === undefined)(
     expect(Math.max(...apart)).toBeLessThanOrEqual(1e-5);
   },
 );
+
+test('the code in docs/agents.md is that of the examples', async () => {
+  const blocks = [...(await filesOf('docs/agents.md'))];
+  expect(blocks.map(([name]) => name)).toEqual([
+    'examples/agent/site.ts',
+    'examples/agent/agent.ts',
+    'examples/agent-page/site.ts',
+    'examples/agent-page/agent.ts',
+  ]);
+  for (const [name, text] of blocks) {
+    const [, ...lines] = text.split('\n');
+    expect(lines.join('\n'), name).toBe(await readFile(join(ROOT, name), 'utf8'));
+  }
+});

@@ -1,6 +1,6 @@
 // The types of the kit's public API: this file is compiled, and never run. A line that must not compile says so.
-import { checkedModel, init, receive, runSite, MemoryStore } from '../../client-kit/src/index.ts';
-import type { Client, FLModel, SendStatus } from '../../client-kit/src/index.ts';
+import { checkedModel, runSite, MemoryStore } from '../../client-kit/src/index.ts';
+import type { Client, FLModel, init, receive, SendStatus } from '../../client-kit/src/index.ts';
 import { evaluate, train } from '../../client-kit/src/decorators.ts';
 import {
   components,
@@ -19,9 +19,8 @@ import type { Trainer } from '../../client-kit/src/onnx.ts';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import type { Tensors } from '../../core/tensors/tensor.ts';
 
-type Equal<A, B> =
-  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
-const is = <T extends true>(_proof?: T): void => undefined;
+/** Each can stand for the other. */
+type Equal<A, B> = [A, B] extends [B, A] ? true : false;
 
 declare const client: Client;
 declare const params: Tensors;
@@ -29,10 +28,10 @@ declare const context: FLContext;
 declare const shareable: Shareable;
 
 // Client API
-is<Equal<ReturnType<typeof receive>, Promise<FLModel | undefined>>>();
-is<Equal<ReturnType<Client['send']>, Promise<SendStatus>>>();
-is<Equal<Awaited<ReturnType<typeof init>>, Client>>();
-is<Equal<ReturnType<Client['getTaskName']>, string>>();
+void (true satisfies Equal<ReturnType<typeof receive>, Promise<FLModel | undefined>>);
+void (true satisfies Equal<ReturnType<Client['send']>, Promise<SendStatus>>);
+void (true satisfies Equal<Awaited<ReturnType<typeof init>>, Client>);
+void (true satisfies Equal<ReturnType<Client['getTaskName']>, string>);
 client.log('loss', 0.5, { type: 'SCALAR', step: 3 });
 // @ts-expect-error A type that FLARE doesn't have.
 client.log('loss', 0.5, { type: 'NUMBER' });
@@ -45,7 +44,7 @@ checkedModel({ params: { w: [1, 2] } });
 
 // Wrappers and decorators
 const learn = train(({ params: given = params }: FLModel, _epochs: number) => ({ params: given }));
-is<Equal<Awaited<ReturnType<typeof learn>>, { params: Tensors }>>();
+void (true satisfies Equal<Awaited<ReturnType<typeof learn>>, { params: Tensors }>);
 void learn(undefined, 3);
 // @ts-expect-error The function's other arguments are the caller's to give.
 void learn(undefined, 'three');
@@ -64,7 +63,7 @@ class Local {
     return { params };
   }
 }
-is<Equal<ReturnType<Local['judge']>, Promise<{ accuracy: number }>>>();
+void (true satisfies Equal<ReturnType<Local['judge']>, Promise<{ accuracy: number }>>);
 
 // ModelLearner
 class Learner extends ModelLearner {
@@ -79,7 +78,7 @@ class Wrong extends ModelLearner {
   }
 }
 void Wrong;
-is<Equal<ModelLearner['abortSignal'], AbortSignal | undefined>>();
+void (true satisfies Equal<ModelLearner['abortSignal'], AbortSignal | undefined>);
 const header: number = new Learner().getShareableHeader('rounds', 3);
 void header;
 
@@ -95,11 +94,11 @@ void Idle;
 // @ts-expect-error No code of FLARE's.
 makeReply('NO_IDEA');
 // @ts-expect-error Weights are tensors.
-new DXO('WEIGHTS', { w: 1 });
+void new DXO('WEIGHTS', { w: 1 });
 const dxo = DXO.fromShareable(shareable);
-if (dxo.is('METRICS')) is<Equal<typeof dxo.data, DataOf['METRICS']>>();
-if (dxo.is('COLLECTION')) is<Equal<typeof dxo.data, ReadonlyMap<string, DXO>>>();
-is<Equal<ReturnType<FLContext['getAllPublicProps']>, Record<string, unknown>>>();
+if (dxo.is('METRICS')) void (true satisfies Equal<typeof dxo.data, DataOf['METRICS']>);
+if (dxo.is('COLLECTION')) void (true satisfies Equal<typeof dxo.data, ReadonlyMap<string, DXO>>);
+void (true satisfies Equal<ReturnType<FLContext['getAllPublicProps']>, Record<string, unknown>>);
 context.setProp('key', 1, { private: false, sticky: false });
 
 // All of them are an app
@@ -115,10 +114,10 @@ serveTasks(modelLearner(() => new Learner()));
 
 // patch gives back what it was given
 declare const model: LayersModel;
-is<Equal<ReturnType<typeof patch<LayersModel>>, LayersModel>>();
+void (true satisfies Equal<ReturnType<typeof patch<LayersModel>>, LayersModel>);
 void patch(model).fit;
 // @ts-expect-error Not a model of TensorFlow.js.
 patch({ weights: [] });
 declare const trainer: Trainer;
-is<Equal<ReturnType<typeof patchTrainer>, Trainer>>();
+void (true satisfies Equal<ReturnType<typeof patchTrainer>, Trainer>);
 void patchTrainer(trainer, client);

@@ -104,4 +104,5 @@ export class FLComponent implements EventHandler {
   }
 }
 
-const engineOf = (context: FLContext): Engine | undefined => context.getProp(FLContextKey.ENGINE);
+const engineOf = (context: FLContext): Engine | undefined =>
+  context.getProp(FLContextKey.ENGINE) as Engine | undefined;

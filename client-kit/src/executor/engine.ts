@@ -67,9 +67,9 @@ export class Engine implements Run {
     return this.#manager.newContext();
   }
 
-  /** The component of this id; undefined where there is none. Who asks for a type answers for it. */
-  getComponent<T = unknown>(id: string): T | undefined {
-    return this.#components.get(id) as T | undefined;
+  /** The component of this id; undefined where there is none. */
+  getComponent(id: string): unknown {
+    return this.#components.get(id);
   }
 
   say(level: LogLevel, source: string, text: string): void {
@@ -101,8 +101,10 @@ export class Engine implements Run {
       const data = taskShareable(task, params);
       data.setPeerProps(context.getPeerContext()?.getAllPublicProps() ?? {});
       // What handlers have said in the headers before the filters, they have said.
-      const before = context.getProp<Shareable>(FLContextKey.TASK_DATA);
-      for (const [key, value] of before?.headers ?? []) data.setHeader(key, value);
+      const before = context.getProp(FLContextKey.TASK_DATA);
+      if (before instanceof Shareable) {
+        for (const [key, value] of before.headers) data.setHeader(key, value);
+      }
       set(FLContextKey.TASK_DATA, data);
       this.#cookies = data.getCookieJar();
     }
@@ -118,7 +120,7 @@ export class Engine implements Run {
 
   /** Each handler in turn. One that throws is noted under EXCEPTIONS, and the next hears of the event all the same. */
   async fireEvent(eventType: string, context: FLContext): Promise<void> {
-    const depth = context.getProp<number>(DEPTH, 0);
+    const depth = context.getProp(DEPTH, 0);
     if (depth > MAX_DEPTH) throw new Error(`events within events: more than ${MAX_DEPTH}`);
     const set = (key: string, value: unknown): boolean =>
       context.setProp(key, value, { sticky: false });
@@ -140,7 +142,7 @@ export class Engine implements Run {
     for (const [key, value] of about) set(key, value);
     if (eventType === EventType.FATAL_SYSTEM_ERROR) {
       const reason = context.getProp(FLContextKey.EVENT_DATA, 'no reason given');
-      this.#panic.abort(new Error(`panic: ${String(reason)}`));
+      this.#panic.abort(new Error(`panic: ${reason}`));
     } else this.#fedEvents.post(eventType, context);
     set(DEPTH, depth);
   }

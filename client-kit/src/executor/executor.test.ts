@@ -163,7 +163,8 @@ test('what handlers do to the reply is sent; one that throws harms nobody', asyn
   class Marker extends FLComponent {
     override handleEvent(eventType: string, context: FLContext): void {
       if (eventType !== EventType.BEFORE_TASK_RESULT_FILTER) return;
-      context.getProp<Shareable>('__task_result__')?.setHeader('seen_by', 'marker');
+      const reply = context.getProp('__task_result__');
+      if (reply instanceof Shareable) reply.setHeader('seen_by', 'marker');
     }
   }
   const made = { careless: new Careless(), marker: new Marker() };
@@ -177,7 +178,10 @@ test('what handlers do to the reply is sent; one that throws harms nobody', asyn
     headers: { seen_by: 'marker' },
   });
   expect(events).toContainEqual({
-    ...{ type: 'message', job: 'j', level: 'exception', source: 'Careless' },
+    type: 'message',
+    job: 'j',
+    level: 'exception',
+    source: 'Careless',
     text: 'handling _start_run: oh',
   });
 });
@@ -257,7 +261,8 @@ test('an executor may change its tensors in place: a difference is against those
   class Changer extends Executor {
     execute(_name: string, shareable: Shareable): Shareable {
       const dxo = DXO.fromShareable(shareable);
-      if (dxo.is('WEIGHTS')) (dxo.data.get('w')?.data as Float32Array)[0] = 5;
+      const data = dxo.is('WEIGHTS') && dxo.data.get('w')?.data;
+      if (data) data[0] = 5;
       return dxo.toShareable();
     }
   }

@@ -53,7 +53,7 @@ export const executor = (make: (parts: ExecutorParts) => Executor): ExecutorKind
       execute: async ({ task, run, signal }) => {
         if (!(run instanceof Engine)) throw new Error('components() of another copy of the kit');
         const { context } = run;
-        const data = context.getProp<Shareable>(FLContextKey.TASK_DATA) ?? new Shareable();
+        const data = context.getProp(FLContextKey.TASK_DATA, new Shareable());
         ownTensors(data);
         const aborting = AbortSignal.any([signal, run.signal]);
         const work = async (): Promise<Shareable> =>

@@ -1,5 +1,6 @@
 import { DXO, MetaKey } from '../../../core/protocol/dxo.ts';
-import { HeaderKey, Shareable } from '../../../core/protocol/shareable.ts';
+import { HeaderKey } from '../../../core/protocol/shareable.ts';
+import type { Shareable } from '../../../core/protocol/shareable.ts';
 import { checkedModel } from '../fl-model.ts';
 import type { FLModel } from '../fl-model.ts';
 
@@ -39,8 +40,8 @@ export const toShareable = (given: FLModel): Shareable => {
 export const fromShareable = (shareable: Shareable): FLModel => {
   const rounds: Rounds = {};
   for (const [field, header] of Object.entries(ROUNDS)) {
-    const round = shareable.getHeader<number>(header);
-    if (round !== undefined) rounds[field as keyof typeof ROUNDS] = round;
+    const round = shareable.getHeader(header);
+    if (typeof round === 'number') rounds[field as keyof typeof ROUNDS] = round;
   }
   const type = shareable.getHeader(HeaderKey.VALIDATE_TYPE);
   const about = type !== undefined && { [MetaKey.VALIDATE_TYPE]: type };
@@ -58,7 +59,9 @@ export const fromShareable = (shareable: Shareable): FLModel => {
   const metrics =
     initial === undefined ? {} : { metrics: initial as NonNullable<FLModel['metrics']> };
   return checkedModel({
-    ...{ ...rounds, meta, ...metrics },
+    ...rounds,
+    meta,
+    ...metrics,
     params: dxo.data,
     paramsType: diff ? 'DIFF' : 'FULL',
   });

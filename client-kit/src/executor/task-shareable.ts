@@ -58,7 +58,7 @@ export const replyOf = ({ shareable, model }: Execution): Shareable => {
 export const executionOf = (reply: Shareable): Execution => {
   const code = reply.getReturnCode();
   if (code !== 'OK') {
-    throw new TaskError(code, String(reply.getHeader(ERROR, `the executor answers ${code}`)));
+    throw new TaskError(code, reply.getHeader(ERROR, `the executor answers ${code}`));
   }
   const headers = Object.fromEntries([...reply.headers].filter(([key]) => !SAID.has(key)));
   const more = Object.keys(headers).length > 0 ? { headers } : {};

@@ -88,7 +88,7 @@ class ModelLearnerExecutor extends Executor {
     learner.args = this.#parts.args;
     learner.siteName ||= context.getIdentityName();
     learner.jobId ||= context.getJobId();
-    learner.engine ??= context.getProp<Engine>(FLContextKey.ENGINE);
+    learner.engine ??= context.getProp(FLContextKey.ENGINE) as Engine | undefined;
     learner.currentRound = shareable.getHeader(HeaderKey.CURRENT_ROUND, 0);
     learner.totalRounds = shareable.getHeader(HeaderKey.NUM_ROUNDS, 0);
   }

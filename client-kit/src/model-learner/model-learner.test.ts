@@ -22,7 +22,9 @@ const run = async (
   return { server, events };
 };
 const task = (id: string, name = 'train', more: Partial<FakeTask> = {}): FakeTask => ({
-  ...{ id, name, model: encode(numbers(1, 2)) },
+  id,
+  name,
+  model: encode(numbers(1, 2)),
   ...more,
 });
 const headerOf = (server: FakeServer, id: string) => server.tensorsOf(id).header;
@@ -48,8 +50,16 @@ test('what a learner knows of its task', async () => {
   );
   expect(seen).toEqual([
     { siteName: 'hospital-a', jobId: 'j', currentRound: 2, totalRounds: 3, args: { lr: 0.5 } },
-    ...['t', 'no', 'train', 'no', 'a ruler', undefined, false],
-    ...['FULL', 2, { fedprox_mu: 0.1, validate_type: 'before_train_validate' }],
+    't',
+    'no',
+    'train',
+    'no',
+    'a ruler',
+    undefined,
+    false,
+    'FULL',
+    2,
+    { fedprox_mu: 0.1, validate_type: 'before_train_validate' },
   ]);
 });
 

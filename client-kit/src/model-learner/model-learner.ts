@@ -58,20 +58,20 @@ export class ModelLearner extends FLComponent {
     return this.abortSignal?.aborted ?? false;
   }
 
-  getShareableHeader<T = unknown>(key: string): T | undefined;
-  getShareableHeader<T = unknown>(key: string, otherwise: T): T;
+  getShareableHeader(key: string): unknown;
+  getShareableHeader<T>(key: string, otherwise: T): T;
   getShareableHeader<T>(key: string, otherwise?: T): T | undefined {
-    return this.shareable?.getHeader<T>(key) ?? otherwise;
+    return (this.shareable?.getHeader(key) as T | undefined) ?? otherwise;
   }
 
-  getContextProp<T = unknown>(key: string): T | undefined;
-  getContextProp<T = unknown>(key: string, otherwise: T): T;
+  getContextProp(key: string): unknown;
+  getContextProp<T>(key: string, otherwise: T): T;
   getContextProp<T>(key: string, otherwise?: T): T | undefined {
-    return this.context?.getProp<T>(key) ?? otherwise;
+    return (this.context?.getProp(key) as T | undefined) ?? otherwise;
   }
 
-  getComponent<T = unknown>(id: string): T | undefined {
-    return this.engine?.getComponent<T>(id);
+  getComponent(id: string): unknown {
+    return this.engine?.getComponent(id);
   }
 
   /** Ends the task: the server gets EXECUTION_EXCEPTION, the reason stays here. */

@@ -44,7 +44,10 @@ const serving = async (tasks: FakeTask[], events: SiteEvent[] = []) => {
   const server = new FakeServer();
   server.addJob('j', { executors: [{ tasks: ['*'], use: 'app' }] }, tasks).ended = true;
   const client = await Client.init({
-    ...{ server: server.url, fetch: server.fetch, name: 'a', enrolment: 'ticket' },
+    server: server.url,
+    fetch: server.fetch,
+    name: 'a',
+    enrolment: 'ticket',
     onEvent: (event) => events.push(event),
   });
   return { server, client };

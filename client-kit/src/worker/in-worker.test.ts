@@ -23,7 +23,10 @@ const serverWith = (tasks: FakeTask[]): FakeServer => {
   return server;
 };
 const task = (id: string, what = '', more: Partial<FakeTask> = {}): FakeTask => ({
-  ...{ id, name: 'train', model: encode(numbers(1, 2)), data: { do: what } },
+  id,
+  name: 'train',
+  model: encode(numbers(1, 2)),
+  data: { do: what },
   ...more,
 });
 const data = () => ({ x: { data: new Uint8Array(6), shape: [3, 2] }, y: new Int32Array(3) });
@@ -32,7 +35,11 @@ test('a task in a thread: the site’s data, store, seeds and args, and an answe
   const server = serverWith([task('a'), task('b')]);
   const events = await serve(server, ended, { app: inThread('app'), data });
   const random = await rngOf({
-    ...{ seed: 9, site: 'hospital-a', workflow: 'main', round: 0, purpose: 'dice' },
+    seed: 9,
+    site: 'hospital-a',
+    workflow: 'main',
+    round: 0,
+    purpose: 'dice',
   });
   const said = { random: random(), site: 'hospital-a', rows: 3, args: { lr: 0.5 } };
   expect(server.tensorsOf('a').header['meta']).toMatchObject({ ...said, before: null });

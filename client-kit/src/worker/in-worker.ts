@@ -167,4 +167,7 @@ class WorkerExecutor implements TaskExecutor {
   }
 }
 
-const post = (worker: WorkerLike, message: ToWorker): void => worker.postMessage(message);
+const post = (worker: WorkerLike, message: ToWorker): void => {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- to a worker, not to a window
+  worker.postMessage(message);
+};

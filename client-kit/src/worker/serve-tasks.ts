@@ -31,7 +31,7 @@ const portHere = (): PortLike => {
   const threads = process?.getBuiltinModule?.('node:worker_threads') as
     | { parentPort: PortLike | null }
     | undefined;
-  return threads?.parentPort ?? (globalThis as unknown as PortLike);
+  return threads?.parentPort ?? globalThis;
 };
 
 /**
@@ -102,7 +102,10 @@ export const serveTasks = (code: App | ExecutorKind, port: PortLike = portHere()
     const over = new AbortController();
     aborts.set(number, over);
     const assignment: Omit<Assignment, 'run'> = {
-      ...{ task, spec, params, signal: over.signal },
+      task,
+      spec,
+      params,
+      signal: over.signal,
       rng: (purpose, scope = 'task') => {
         const { workflow, round } = scope === 'task' ? task : { workflow: '', round: 0 };
         return rngOf({ seed: spec.seed, site, workflow, round, purpose });
