@@ -1,3 +1,4 @@
+import type { FedEventBatch } from '../../core/protocol/fed-event.ts';
 import type { JobSpec } from '../../core/protocol/job.ts';
 import type { PollAnswer, Task } from '../../core/protocol/task.ts';
 import { Analytics } from './analytics.ts';
@@ -86,7 +87,10 @@ export class JobSession {
     return {
       say: (level, source, text) =>
         onEvent({ type: 'message', job: this.#job, level, source, text }),
-      sendEvents: (events) => connection.json('POST', path, { json: { events }, attempts: 3 }),
+      sendEvents: (events) => {
+        const json: FedEventBatch = { events };
+        return connection.json('POST', path, { json, attempts: 3 });
+      },
     };
   }
 

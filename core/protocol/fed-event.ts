@@ -24,14 +24,15 @@ export const FedEvent = v.strictObject({
 export type FedEvent = v.InferOutput<typeof FedEvent>;
 
 /** Body of POST /v1/jobs/:id/fed-events (role site). Its answer is 200 `{accepted}`. */
-export const FedEventBatch = v.strictObject({
-  events: v.pipe(v.array(FedEvent), v.minLength(1), v.maxLength(LIMITS.metricsBatch)),
-});
-export type FedEventBatch = v.InferOutput<typeof FedEventBatch>;
+export interface FedEventBatch {
+  readonly events: readonly FedEvent[];
+}
 
 /**
- * Answer of GET /v1/jobs/:id/fed-events?since=<id> (role site): those for this site, oldest first, each once. `last` is
- * the next `since`. Asked after each poll and with each lease, so that events need no connection of their own.
+ * Answer of GET /v1/jobs/:id/fed-events?since=<last> (role site): those for this site, oldest first, each once. Asked after
+ * each poll and with each lease, so that events need no connection of their own.
  */
-export const FedEvents = v.object({ events: v.array(FedEvent), last: v.number() });
-export type FedEvents = v.InferOutput<typeof FedEvents>;
+export interface FedEvents extends FedEventBatch {
+  /** The next `since`. */
+  readonly last: number;
+}

@@ -1,5 +1,5 @@
 import { EventType } from '../../../core/protocol/event-type.ts';
-import type { FedEvent } from '../../../core/protocol/fed-event.ts';
+import type { FedEvents as Incoming } from '../../../core/protocol/fed-event.ts';
 import { FLContextKey, FLContextManager } from '../../../core/protocol/fl-context.ts';
 import type { FLContext } from '../../../core/protocol/fl-context.ts';
 import { HeaderKey, Shareable } from '../../../core/protocol/shareable.ts';
@@ -147,8 +147,8 @@ export class Engine implements Run {
     set(DEPTH, depth);
   }
 
-  /** Federated events that came for this site. */
-  async hear(events: readonly FedEvent[]): Promise<void> {
+  /** Federated events that came for this site: its components hear them as if they had been fired here. */
+  async hear({ events }: Pick<Incoming, 'events'>): Promise<void> {
     for (const event of events) {
       const context = this.newContext();
       context.setProp(FLContextKey.EVENT_DATA, incoming(event), { sticky: false });

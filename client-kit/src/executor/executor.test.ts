@@ -3,13 +3,14 @@ import type { FLContext } from '../../../core/protocol/fl-context.ts';
 import { DXO } from '../../../core/protocol/dxo.ts';
 import { EventType } from '../../../core/protocol/event-type.ts';
 import { HeaderKey, makeReply, Shareable } from '../../../core/protocol/shareable.ts';
+import type { JobSpec } from '../../../core/protocol/job.ts';
 import { encode } from '../../../core/tensors/safetensors.ts';
 import { FakeServer } from '../../tests/fake-server.ts';
 import type { FakeTask } from '../../tests/fake-server.ts';
 import { ended, numbers, serve } from '../../tests/serve.ts';
 import type { SiteOptions } from '../site.ts';
 import { FLComponent } from './component.ts';
-import { components } from './engine.ts';
+import { components, Engine } from './engine.ts';
 import { Executor, executor } from './executor.ts';
 
 type Execute = (
@@ -252,6 +253,30 @@ test('a federated event is heard here and goes to the server; one that it doesn�
   expect(server.requests.filter(({ path }) => path === '/v1/jobs/j/fed-events')).toHaveLength(1);
   expect(events).toContainEqual(expect.objectContaining({ type: 'message', source: 'FedEvents' }));
   expect(server.tensorsOf('a').header).toMatchObject({ return_code: 'OK' });
+});
+
+test('a federated event that came is heard by the site’s components, and doesn’t go back', async () => {
+  const heard: unknown[] = [];
+  class Listener extends FLComponent {
+    override handleEvent(eventType: string, context: FLContext): void {
+      const data = context.getProp('__event_data__');
+      if (!(data instanceof Shareable)) return;
+      const { headers } = data;
+      heard.push([eventType, Object.fromEntries(data), headers.get('_origin'), headers.get('of')]);
+    }
+  }
+  const sent: unknown[] = [];
+  const job = { id: 'j', site: 'a', spec: {} as JobSpec, say: () => undefined };
+  const make = components(() => ({ listener: new Listener() }));
+  const engine = make({ ...job, sendEvents: async (events) => sent.push(...events) });
+  if (!(engine instanceof Engine)) throw new Error('no engine');
+  const event = { seq: 0, type: 'own.pace', data: { pace: 3 }, headers: { of: 'x' }, time: 1 };
+  await engine.hear({ events: [event, { ...event, seq: 1, origin: 'site-2' }] });
+  expect(heard).toEqual([
+    ['own.pace', { pace: 3 }, 'server', 'x'],
+    ['own.pace', { pace: 3 }, 'site-2', 'x'],
+  ]);
+  expect(sent).toEqual([]);
 });
 
 test('an executor may change its tensors in place: a difference is against those that came', async () => {
