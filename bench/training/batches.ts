@@ -1,5 +1,5 @@
 // What the models are fed: random pixels or characters, the same for everybody.
-import { GPT, generator } from './models.ts';
+import { generator, TRANSFORMERS } from './models.ts';
 import type { ModelName } from './models.ts';
 
 export interface Batch {
@@ -16,8 +16,8 @@ export const batchOf = (model: ModelName, size: number): Batch => {
   const rng = generator(7);
   const ints = (length: number, below: number): Int32Array<ArrayBuffer> =>
     Int32Array.from({ length }, () => rng() * below);
-  if (model === 'gpt') {
-    const { length, vocabulary } = GPT;
+  if (model === 'gpt' || model === 'transformer') {
+    const { length, vocabulary } = TRANSFORMERS[model];
     const shape = [size, length];
     const text = (): Int32Array<ArrayBuffer> => ints(size * length, vocabulary);
     return { x: text(), xShape: shape, y: text(), yShape: shape, classes: vocabulary };

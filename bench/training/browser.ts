@@ -20,8 +20,8 @@ const TYPES: Readonly<Record<string, string>> = {
   '.wasm': 'application/wasm',
 };
 
-/** The page with all peers in it, as files by path. */
-const bundled = async (): Promise<ReadonlyMap<string, Uint8Array>> => {
+/** The page, as files by path. */
+const bundled = async (peers: boolean): Promise<ReadonlyMap<string, Uint8Array>> => {
   const { outputFiles } = await build({
     entryPoints: [join(import.meta.dirname, 'page.ts')],
     bundle: true,
@@ -33,18 +33,28 @@ const bundled = async (): Promise<ReadonlyMap<string, Uint8Array>> => {
     nodePaths: [PEERS],
     mainFields: ['browser', 'module', 'main'],
     // Asked for only where there is no browser.
-    external: ['fs', 'path', 'util', 'crypto', 'worker_threads', 'perf_hooks', 'os'],
+    external: [
+      ...(peers ? [] : ['@jax-js/*', '@tensorflow/*']),
+      'fs',
+      'path',
+      'util',
+      'crypto',
+      'worker_threads',
+      'perf_hooks',
+      'os',
+    ],
   });
   return new Map(outputFiles.map(({ path, contents }) => [path, contents]));
 };
 
 export interface Chromium {
-  start(who: PageContestant, model: ModelName, batch: number): Promise<Contestant>;
+  start(who: PageContestant, model: ModelName, batch: number, lr?: number): Promise<Contestant>;
   close(): Promise<void>;
 }
 
-export const openChromium = async (): Promise<Chromium> => {
-  const files = await bundled();
+/** `peers: false` leaves those out that the bench installs. */
+export const openChromium = async ({ peers = true } = {}): Promise<Chromium> => {
+  const files = await bundled(peers);
   const page = '<!doctype html><title>bench</title><script type="module" src="/page.js"></script>';
   const read = async (path: string): Promise<Uint8Array | string> => {
     const name = path.slice(path.lastIndexOf('/') + 1);
@@ -73,12 +83,14 @@ export const openChromium = async (): Promise<Chromium> => {
   if (address === null || typeof address === 'string') throw new Error('no port');
   const browser = await openBrowser(SOFTWARE_GPU);
   return {
-    async start(who, model, batch) {
+    async start(who, model, batch, lr = 0.01) {
       const tab = await browser.context.newPage();
       tab.setDefaultTimeout(0);
       await tab.goto(`http://127.0.0.1:${address.port}/`);
       await tab.waitForFunction('globalThis.setUp !== undefined');
-      await tab.evaluate(`setUp(${JSON.stringify(who)}, ${JSON.stringify(model)}, ${batch})`);
+      await tab.evaluate(
+        `setUp(${JSON.stringify(who)}, ${JSON.stringify(model)}, ${batch}, ${lr})`,
+      );
       return {
         about: '',
         round: (steps) => tab.evaluate<Report>(`run(${steps})`),

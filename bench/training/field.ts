@@ -26,12 +26,7 @@ const process_ =
 const node = (file: string, ...more: readonly (string | number)[]): Entry['start'] =>
   process_(process.execPath, file, ...more);
 
-const all = <T>(value: T): Record<ModelName, T> => ({
-  mlp: value,
-  cnn: value,
-  resnet18: value,
-  gpt: value,
-});
+const all = <T>(value: T): ByModel<T> => ({ mlp: value, cnn: value, resnet18: value, gpt: value });
 
 const WASM = 'Tributary, WASM, 1 thread';
 const WASM_2 = 'Tributary, WASM, 2 threads';

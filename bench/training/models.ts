@@ -153,11 +153,21 @@ export const resnet18 = (): Uint8Array => {
   return net.encode('resnet18', net.linear('fc', pooled, 512, 10));
 };
 
-export const GPT = { vocabulary: 65, length: 64, layers: 4, heads: 4, width: 128 } as const;
+export interface TransformerSize {
+  readonly vocabulary: number;
+  readonly length: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly width: number;
+}
 
-/** A GPT over characters, of the size that nanoGPT trains on a laptop: 0.8 million parameters. */
-export const gpt = (): Uint8Array => {
-  const { vocabulary, length, layers, heads, width } = GPT;
+/** `gpt`: over characters, as large as nanoGPT's for a laptop, 0.8 million parameters; `transformer`: a small one. */
+export const TRANSFORMERS = {
+  gpt: { vocabulary: 65, length: 64, layers: 4, heads: 4, width: 128 },
+  transformer: { vocabulary: 31, length: 16, layers: 2, heads: 2, width: 32 },
+} as const satisfies Readonly<Record<string, TransformerSize>>;
+
+const transformer = ({ vocabulary, length, layers, heads, width }: TransformerSize): Uint8Array => {
   const net = new Net();
   const ints = (...values: number[]): string => net.g.ints(values);
   const normed = (name: string, x: string): string =>
@@ -224,9 +234,14 @@ export const gpt = (): Uint8Array => {
     x = net.op('Add', [x, dense(`${name}.down`, gelu, 4 * width, width)]);
   }
   const head = net.weight('head.weight', [width, vocabulary], width);
-  return net.encode('gpt', net.op('MatMul', [normed('ln', x), head]));
+  return net.encode('transformer', net.op('MatMul', [normed('ln', x), head]));
 };
 
-/** Each model that is raced. */
-export const MODELS = { mlp, cnn, resnet18, gpt } as const;
+export const MODELS = {
+  mlp,
+  cnn,
+  resnet18,
+  gpt: () => transformer(TRANSFORMERS.gpt),
+  transformer: () => transformer(TRANSFORMERS.transformer),
+} as const;
 export type ModelName = keyof typeof MODELS;

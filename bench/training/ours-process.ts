@@ -1,4 +1,4 @@
-// `ours-process.ts MODEL BATCH web|node THREADS [STEPS A RUN]`: our train program as a process.
+// `ours-process.ts MODEL BATCH web|node THREADS [STEPS A RUN [RATE]]`: our train program as a process.
 import { createRequire } from 'node:module';
 import { looped } from '../../core/onnx/index.ts';
 import type { Program, Programs } from '../../core/onnx/index.ts';
@@ -14,19 +14,20 @@ const loop = ({ train }: Programs): Program => {
   return made.value;
 };
 
-const [, , model, size, runtime, threads, aRun = '1'] = process.argv;
+const [, , model, size, runtime, threads, aRun = '1', rate = '0.01'] = process.argv;
+const lr = Number(rate);
 const batch = batchOf(model as ModelName, Number(size));
 const require = createRequire(new URL('peers/', import.meta.url));
 
 if (runtime === 'node') {
   const ort = require('onnxruntime-node') as Ort;
   const options = { intraOpNumThreads: Number(threads), interOpNumThreads: 1 };
-  await serve(await stepper(ort, programsOf(model as ModelName, 'native'), batch, { options }));
+  await serve(await stepper(ort, programsOf(model as ModelName, 'native'), batch, { options, lr }));
 } else {
   const ort = await import('onnxruntime-web');
   ort.env.wasm.numThreads = Number(threads);
   const steps = Number(aRun);
   const programs = programsOf(model as ModelName, 'wasm');
   const train = steps > 1 ? loop(programs) : programs.train;
-  await serve(await stepper(ort, { ...programs, train }, batch, { steps }), '', steps);
+  await serve(await stepper(ort, { ...programs, train }, batch, { steps, lr }), '', steps);
 }

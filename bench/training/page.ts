@@ -1,5 +1,6 @@
 // The contestants that run in a page. The bench calls `setUp`, then `run`.
 import { batchOf } from './batches.ts';
+import type { Batch } from './batches.ts';
 import { jaxStepper } from './jax.ts';
 import type { Jax, JaxOnnx } from './jax.ts';
 import type { ModelName } from './models.ts';
@@ -8,28 +9,32 @@ import type { Ort } from './ours.ts';
 import { round } from './round.ts';
 import type { Report, Step } from './round.ts';
 
-type Make = (model: ModelName, batch: ReturnType<typeof batchOf>) => Promise<Step>;
+type Make = (model: ModelName, batch: Batch, lr: number) => Promise<Step>;
 
 const ours =
   (threads: number): Make =>
-  async (model, batch) => {
+  async (model, batch, lr) => {
     const ort = await import('onnxruntime-web/wasm');
     ort.env.wasm.wasmPaths = '/ort/';
     ort.env.wasm.numThreads = threads;
-    return await stepper(ort as unknown as Ort, programsOf(model, 'wasm'), batch, {});
+    return await stepper(ort as unknown as Ort, programsOf(model, 'wasm'), batch, { lr });
   };
 
-const oursOnGpu: Make = async (model, batch) => {
-  const ort = await import('onnxruntime-web/webgpu');
-  ort.env.wasm.wasmPaths = '/ort/';
-  ort.env.wasm.numThreads = 1;
-  return await stepper(ort as unknown as Ort, programsOf(model, 'webgpu'), batch, {
-    options: {
-      executionProviders: ['webgpu'],
-      extra: { session: { disable_cpu_ep_fallback: '1' } },
-    },
-  });
-};
+/** Without help from the CPU: a session with a node that the GPU doesn't run is refused. */
+const onGpu =
+  (target: 'webgpu' | 'wasm'): Make =>
+  async (model, batch, lr) => {
+    const ort = await import('onnxruntime-web/webgpu');
+    ort.env.wasm.wasmPaths = '/ort/';
+    ort.env.wasm.numThreads = 1;
+    return await stepper(ort as unknown as Ort, programsOf(model, target), batch, {
+      lr,
+      options: {
+        executionProviders: ['webgpu'],
+        extra: { session: { disable_cpu_ep_fallback: '1' } },
+      },
+    });
+  };
 
 const jax =
   (device: 'wasm' | 'webgpu'): Make =>
@@ -69,7 +74,8 @@ const tensorFlow =
 const CONTESTANTS = {
   'ours 1': ours(1),
   'ours 2': ours(2),
-  'ours gpu': oursOnGpu,
+  'ours gpu': onGpu('webgpu'),
+  'ours gpu, written for wasm': onGpu('wasm'),
   'jax wasm': jax('wasm'),
   'jax gpu': jax('webgpu'),
   'tfjs wasm': tensorFlow('wasm'),
@@ -80,8 +86,8 @@ export type PageContestant = keyof typeof CONTESTANTS;
 
 let step: Step | undefined;
 Object.assign(globalThis, {
-  setUp: async (who: PageContestant, model: ModelName, size: number): Promise<void> => {
-    step = await CONTESTANTS[who](model, batchOf(model, size));
+  setUp: async (who: PageContestant, model: ModelName, size: number, lr: number): Promise<void> => {
+    step = await CONTESTANTS[who](model, batchOf(model, size), lr);
   },
   run: async (steps: number): Promise<Report> => {
     if (step === undefined) throw new Error('not set up');

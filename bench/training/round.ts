@@ -6,7 +6,8 @@ export type Step = () => Promise<number>;
 export interface Report {
   /** Milliseconds of each step of the round. */
   readonly ms: readonly number[];
-  readonly loss: number;
+  /** The loss before each. */
+  readonly losses: readonly number[];
   /** Versions, threads, backend: whatever a reader of the table should know. */
   readonly about?: string;
 }
@@ -14,11 +15,11 @@ export interface Report {
 /** Runs `count` steps. */
 export const round = async (step: Step, count: number): Promise<Report> => {
   const ms: number[] = [];
-  let loss = NaN;
+  const losses: number[] = [];
   for (let i = 0; i < count; i++) {
     const before = performance.now();
-    loss = await step();
+    losses.push(await step());
     ms.push(performance.now() - before);
   }
-  return { ms, loss };
+  return { ms, losses };
 };

@@ -101,14 +101,14 @@ def main():
     def say(**report):
         print("#" + json.dumps(report), flush=True)
 
-    say(ms=[], loss=0, about=torch.__version__)
+    say(ms=[], losses=[], about=torch.__version__)
     for line in sys.stdin:
-        times, loss = [], 0
+        times, losses = [], []
         for _ in range(int(line)):
             before = time.perf_counter()
-            loss = step()
+            losses.append(step())
             times.append((time.perf_counter() - before) * 1000)
-        say(ms=times, loss=loss)
+        say(ms=times, losses=losses)
 
 
 main()
