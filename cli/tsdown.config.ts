@@ -9,6 +9,7 @@ export default defineConfig({
   dts: false,
   clean: true,
   fixedExtension: false,
+  outputOptions: { codeSplitting: false },
   deps: {
     neverBundle: ['onnxruntime-web', 'fast-png', 'fflate', 'hyparquet', 'jpeg-js'],
     onlyBundle: ['valibot', '@bufbuild/protobuf'],
