@@ -85,6 +85,8 @@ export class Scoreboard {
         return this.#row(site, `no server (${event.cause.message}), trying again`);
       case 'storage-full':
         return this.#row(site, `its disk is full (${event.cause.message}), waiting for room`);
+      case 'message':
+        return this.#progress.line(`  ${site}: ${event.source}: ${event.text}`);
       case 'job':
       case 'job-ended':
       case 'received':

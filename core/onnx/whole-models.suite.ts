@@ -99,7 +99,7 @@ const meanLoss = (out: Tensors, { metrics }: Manifest): number => {
 };
 
 /** Takes PyTorch's steps on the same batches: the losses, and the weights after the last. */
-export const follow = async (
+const follow = async (
   { train, parameters }: Programs,
   training: Training,
 ): Promise<{ losses: readonly number[]; weights: Tensors }> => {

@@ -26,7 +26,7 @@ export const standardized = (
 };
 
 /** 1 / sqrt(x + epsilon) */
-export const inverseRoot = (g: Emitter, x: string, epsilon: number): string =>
+const inverseRoot = (g: Emitter, x: string, epsilon: number): string =>
   g.op('Reciprocal', [g.op('Sqrt', [g.op('Add', [x, g.scalar(epsilon, x)])])]);
 
 /** h and r of `standardized`, from x. */

@@ -104,5 +104,5 @@ const stacked = (draft: Draft, values: readonly string[]): string => {
   );
   return rows.length === 1
     ? (rows[0] ?? '')
-    : draft.make('Concat', rows, `${rows.join('+')}`, { axis: 0 });
+    : draft.make('Concat', rows, rows.join('+'), { axis: 0 });
 };

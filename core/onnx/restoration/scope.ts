@@ -8,7 +8,7 @@ const NAME_SCOPES = 'pkg.torch.onnx.name_scopes';
  * The modules that a node was traced in, by name. The older exporter puts them in the node's name, a path such as
  * `/layer1/layer1.0/conv1/Conv` in which the parts of a container repeat its name.
  */
-export const modulesOf = (node: NodeProto): ReadonlySet<string> => {
+const modulesOf = (node: NodeProto): ReadonlySet<string> => {
   const scopes = node.metadataProps.find(({ key }) => key === NAME_SCOPES)?.value;
   if (scopes !== undefined) {
     return new Set(Array.from(scopes.matchAll(/'([^']*)'/g), ([, name = '']) => name));
