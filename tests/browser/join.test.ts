@@ -112,6 +112,12 @@ describe.skipIf(CHROMIUM === undefined)('a device joins by a link', () => {
     await says(second.page, 'Another tab');
     expect(second.page.workers()).toHaveLength(0);
     await first.page.locator('#step', { hasText: /^step \d\d/ }).waitFor();
+    // What is decided in one holds in all.
+    await second.page.getByRole('button', { name: 'Pause' }).click();
+    await says(first.page, 'Paused');
+    await expect.poll(() => first.page.workers().length).toBe(0);
+    await second.page.getByRole('button', { name: 'Go on' }).click();
+    await says(first.page, 'Training');
     await first.page.close();
     const view = await finished(api, job);
     expect(view.status, view.reason ?? '').toBe('FINISHED:COMPLETED');
@@ -170,8 +176,11 @@ describe.skipIf(CHROMIUM === undefined)('a device joins by a link', () => {
     };
     await leave('Stay');
     await says(page, /Connected/);
+    const other = await scene.visit(`${server.url}/join`);
+    await says(other.page, 'Another tab');
     await leave('Leave and delete');
     await page.getByText('You have left').waitFor();
+    await other.page.getByRole('heading', { name: 'A link is needed' }).waitFor();
     expect(await keptKeys(page)).toEqual([]);
     await page.goto(`${server.url}/join`);
     await page.getByRole('heading', { name: 'A link is needed' }).waitFor();
@@ -235,6 +244,23 @@ describe.skipIf(CHROMIUM === undefined)('a device joins by a link', () => {
     await page.getByRole('button', { name: 'Join and train' }).click();
     await page.locator('#data', { hasText: 'sample data, mnist' }).waitFor();
     await says(page, 'Connected as own-files');
+  });
+
+  test(`of data that are not of the job's kind it says what is wrong${whyNot()}`, async () => {
+    const job = await submitDigits(scene.api, { sites: 1, rounds: 1 });
+    const { page } = await scene.visit(await scene.link());
+    await page.getByRole('heading', { name: 'Take part' }).waitFor();
+    const small = { data: new Uint8Array(20 * 14 * 14), shape: [20, 1, 14, 14] };
+    const npz = encodeNpz({ x: small, y: new Int32Array(20) });
+    await page.getByLabel('Choose files').setInputFiles({
+      name: 'small.npz',
+      mimeType: 'application/zip',
+      buffer: Buffer.from(npz),
+    });
+    await agree(page, 'small');
+    expect((await finished(scene.api, job)).status).toBe('FINISHED:EXECUTION_EXCEPTION');
+    await page.locator('#trouble', { hasText: '28' }).waitFor();
+    await page.locator('#log', { hasText: 'BAD_TASK_DATA' }).waitFor({ state: 'attached' });
   });
 
   test(`is for everybody: axe finds nothing, in the dark or on a phone; a keyboard is enough${whyNot()}`, async () => {

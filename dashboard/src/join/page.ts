@@ -23,6 +23,10 @@ let letGo: (() => void) | undefined;
 let reasons: readonly Reason[] = [];
 let resting = false;
 
+/** Tells this browser's other tabs that what is remembered has changed. */
+const tabs = new BroadcastChannel('tributary-page');
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a channel, not a window
+const announce = (): void => tabs.postMessage(null);
 const background = find('#background', HTMLInputElement);
 
 /** Reasons that count: who wants to go on in the background does. */
@@ -57,11 +61,17 @@ const hear = (event: SiteEvent): void => {
   redraw();
 };
 
+/** Ends the site in this tab, and lets another lead. */
+const stop = (): void => {
+  session?.end();
+  session = undefined;
+  letGo?.();
+};
+
 /** The server said no, or the code broke: back to the form, with the reason. */
 const failed = async (message: string, status: number | undefined): Promise<void> => {
   const known = memory.joined === true;
-  session = undefined;
-  letGo?.();
+  stop();
   if (status === CONFLICT) {
     memory = await remember({ agreed: false });
     show('setup');
@@ -132,35 +142,48 @@ const begin = (): void => {
 
 /** Back to the form: this device keeps its name, and trains again once new data are chosen. */
 const change = async (): Promise<void> => {
-  session?.end();
-  session = undefined;
-  letGo?.();
   memory = await remember({ agreed: false });
+  announce();
+  stop();
   begin();
 };
 
 const leave = async (): Promise<void> => {
-  session?.end();
-  session = undefined;
+  memory = await remember({ agreed: false });
+  announce();
+  stop();
+  // Whichever tab trained has stopped by then: nothing is written after it was deleted.
+  const done = await lead(() => undefined);
   await forgetAll();
-  letGo?.();
+  done();
+  announce();
   memory = {};
   alarm('You have left: everything of this page is deleted from this browser.');
   show('nolink');
 };
 
+/** What was decided in another tab holds here, too. */
+const follow = async (): Promise<void> => {
+  memory = await remembered();
+  if (memory.agreed) return decide();
+  stop();
+  begin();
+};
+
+/** Remembers, and lets the other tabs know. */
+const settle = async (change: Memory): Promise<void> => {
+  memory = await remember(change);
+  announce();
+  decide();
+};
+
 const listen = (): void => {
+  tabs.addEventListener('message', () => void follow());
   find('#pause', HTMLButtonElement).addEventListener('click', () => {
-    void remember({ paused: !memory.paused }).then((now) => {
-      memory = now;
-      decide();
-    });
+    void settle({ paused: !memory.paused });
   });
   background.addEventListener('change', () => {
-    void remember({ background: background.checked }).then((now) => {
-      memory = now;
-      decide();
-    });
+    void settle({ background: background.checked });
   });
   find('#change', HTMLButtonElement).addEventListener('click', () => void change());
   const leaving = find('#leaving', HTMLDialogElement);

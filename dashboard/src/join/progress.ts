@@ -12,6 +12,8 @@ export interface Entry {
 export interface Progress {
   /** Said aloud by a screen reader at each change: milestones only. */
   readonly status: string;
+  /** Why the last task came to nothing, until one comes to something. */
+  readonly trouble: string | null;
   readonly job: string | null;
   readonly step: { readonly step: number; readonly steps: number; readonly loss: number } | null;
   readonly sent: number;
@@ -22,6 +24,7 @@ export interface Progress {
 
 export const BEGUN: Progress = {
   status: 'Connecting…',
+  trouble: null,
   job: null,
   step: null,
   sent: 0,
@@ -91,7 +94,8 @@ const CHANGES: { readonly [K in SiteEvent['type']]?: Change<K> } = {
   failed: (progress, { error }) => ({
     ...progress,
     step: null,
-    status: `Could not do it: ${reasonOf(error)}`,
+    status: 'Could not do that; waiting for more',
+    trouble: reasonOf(error),
   }),
   aborted: (progress) => ({
     ...progress,
@@ -106,7 +110,7 @@ const CHANGES: { readonly [K in SiteEvent['type']]?: Change<K> } = {
       step: null,
       sent: progress.sent + (counted ? 1 : 0),
       up: progress.up + bytes,
-      ...(counted && { status: `Sent (${bytesText(bytes)}); waiting for more` }),
+      ...(counted && { status: `Sent (${bytesText(bytes)}); waiting for more`, trouble: null }),
     };
     const about = counted ? what : `${what} (${status}, ${returnCode})`;
     return logged(sent, now, `Sent: ${about}`, bytes);
@@ -120,7 +124,9 @@ const CHANGES: { readonly [K in SiteEvent['type']]?: Change<K> } = {
     ...progress,
     job: null,
     step: null,
-    status: 'The job has ended. Thank you! Waiting for another',
+    status: progress.trouble
+      ? 'The job has ended; waiting for another'
+      : 'The job has ended. Thank you! Waiting for another',
   }),
 };
 

@@ -30,8 +30,9 @@ let newest: Entry | undefined;
 
 /** Draws the progress; `resting` is why nothing is done, where that is so. */
 export const draw = (progress: Progress, resting: string | null): void => {
-  const { status, job, step, sent, up, down, log } = progress;
+  const { status, trouble, job, step, sent, up, down, log } = progress;
   write(section('status'), resting ?? status);
+  tell(section('trouble'), trouble);
   write(section('job'), job === null ? '' : `Job: ${job}`);
   section('training').hidden = step === null || resting !== null;
   if (step) {
