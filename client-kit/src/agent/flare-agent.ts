@@ -1,3 +1,4 @@
+import type { AnalyticsEntry } from '../../../core/protocol/analytics.ts';
 import { pause } from '../backoff.ts';
 import type { LogOptions } from '../analytics.ts';
 import type { FLModel } from '../fl-model.ts';
@@ -174,7 +175,11 @@ export class FlareAgent {
   }
 
   /** Adds a value to the job's metric log; it is sent at once, or with the next. */
-  async log(key: string, value: unknown, options: LogOptions = {}): Promise<boolean> {
+  async log(
+    key: string,
+    value: AnalyticsEntry['value'],
+    options: LogOptions = {},
+  ): Promise<boolean> {
     // JSON has no NaN and no infinity.
     const said = typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
     this.#log.push({ seq: this.#seq++, key, value: said, ...options });
