@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
 /** In the order of the README's table. */
-const BENCHES = ['kernel', 'bytes', 'waiting', 'rounds', 'train-step', 'learning'] as const;
+const BENCHES = ['kernel', 'bytes', 'waiting', 'rounds', 'learning'] as const;
 
 const asked = process.argv.slice(2);
 const unknown = asked.filter((name) => !(BENCHES as readonly string[]).includes(name));

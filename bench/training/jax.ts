@@ -21,11 +21,11 @@ type Stepped = (weights: Weights, x: Value, truth: Value) => [Weights, Value];
 
 /** The parts of @jax-js/jax and @jax-js/onnx that are used here. */
 export interface Jax {
-  init(): Promise<readonly string[]>;
-  defaultDevice(device: string): void;
-  blockUntilReady(tree: unknown): Promise<unknown>;
-  jit(step: Stepped): Stepped;
-  valueAndGrad(loss: Loss): (...of: Parameters<Loss>) => [Value, Weights];
+  readonly init: () => Promise<readonly string[]>;
+  readonly defaultDevice: (device: string) => void;
+  readonly blockUntilReady: (tree: unknown) => Promise<unknown>;
+  readonly jit: (step: Stepped) => Stepped;
+  readonly valueAndGrad: (loss: Loss) => (...of: Parameters<Loss>) => [Value, Weights];
   readonly tree: {
     ref(weights: Weights): Weights;
     map(each: (w: Value, d: Value) => Value, a: Weights, b: Weights): Weights;

@@ -94,7 +94,7 @@ class Net {
 }
 
 /** 784-128-10: 101,770 parameters. */
-export const mlp = (): Uint8Array => {
+const mlp = (): Uint8Array => {
   const net = new Net();
   const x = net.op('Flatten', [net.input('x', 'F32', ['batch', 1, 28, 28])]);
   const hidden = net.op('Relu', [net.linear('fc1', x, 784, 128)]);
@@ -102,7 +102,7 @@ export const mlp = (): Uint8Array => {
 };
 
 /** Twice 5x5 convolution (16, 32 channels), ReLU and 2x2 maxima; 64 hidden units: 114,314 parameters. */
-export const cnn = (): Uint8Array => {
+const cnn = (): Uint8Array => {
   const net = new Net();
   const pool = { kernel_shape: [2, 2], strides: [2, 2] };
   let x = net.input('x', 'F32', ['batch', 1, 28, 28]);
@@ -113,7 +113,7 @@ export const cnn = (): Uint8Array => {
 };
 
 /** ResNet-18 (He et al., 2015) as torchvision has it, for 64x64 pixels and 10 classes: 11.2 million parameters. */
-export const resnet18 = (): Uint8Array => {
+const resnet18 = (): Uint8Array => {
   const net = new Net();
   const relu = (x: string): string => net.op('Relu', [x]);
   const normed = (

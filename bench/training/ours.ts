@@ -80,6 +80,6 @@ export const stepper = async (
 
 const repeated = <T extends Float32Array | Int32Array>(data: T, times: number): T => {
   const all = new (data.constructor as new (length: number) => T)(data.length * times);
-  for (let i = 0; i < times; i++) all.set(data as never, i * data.length);
+  for (let i = 0; i < times; i++) all.set(data, i * data.length);
   return all;
 };

@@ -5,9 +5,9 @@ import { jaxStepper } from './jax.ts';
 import type { Jax, JaxOnnx } from './jax.ts';
 import type { ModelName } from './models.ts';
 import { programsOf, stepper } from './ours.ts';
-import type { Ort } from './ours.ts';
 import { round } from './round.ts';
 import type { Report, Step } from './round.ts';
+import type { TensorFlow } from './tfjs.js';
 
 type Make = (model: ModelName, batch: Batch, lr: number) => Promise<Step>;
 
@@ -17,7 +17,7 @@ const ours =
     const ort = await import('onnxruntime-web/wasm');
     ort.env.wasm.wasmPaths = '/ort/';
     ort.env.wasm.numThreads = threads;
-    return await stepper(ort as unknown as Ort, programsOf(model, 'wasm'), batch, { lr });
+    return await stepper(ort, programsOf(model, 'wasm'), batch, { lr });
   };
 
 /** Without help from the CPU: a session with a node that the GPU doesn't run is refused. */
@@ -27,7 +27,7 @@ const onGpu =
     const ort = await import('onnxruntime-web/webgpu');
     ort.env.wasm.wasmPaths = '/ort/';
     ort.env.wasm.numThreads = 1;
-    return await stepper(ort as unknown as Ort, programsOf(model, target), batch, {
+    return await stepper(ort, programsOf(model, target), batch, {
       lr,
       options: {
         executionProviders: ['webgpu'],
@@ -39,25 +39,16 @@ const onGpu =
 const jax =
   (device: 'wasm' | 'webgpu'): Make =>
   async (model, batch) => {
-    const peer = (await import('@jax-js/jax' as string)) as Jax;
-    return await jaxStepper(
-      peer,
-      (await import('@jax-js/onnx' as string)) as JaxOnnx,
-      model,
-      batch,
-      device,
-    );
+    const peer = (await import('@jax-js/jax')) as Jax;
+    return await jaxStepper(peer, (await import('@jax-js/onnx')) as JaxOnnx, model, batch, device);
   };
 
-interface TensorFlow {
-  setBackend(name: string): Promise<boolean>;
-}
 const tensorFlow =
   (backend: 'wasm' | 'webgl' | 'cpu'): Make =>
   async (model, batch) => {
-    const tf = (await import('@tensorflow/tfjs' as string)) as TensorFlow;
+    const tf = (await import('@tensorflow/tfjs')) as TensorFlow;
     if (backend === 'wasm') {
-      const wasm = (await import('@tensorflow/tfjs-backend-wasm' as string)) as {
+      const wasm = (await import('@tensorflow/tfjs-backend-wasm')) as {
         setWasmPaths(folder: string): void;
         setThreadsCount(threads: number): void;
       };
@@ -65,9 +56,7 @@ const tensorFlow =
       wasm.setThreadsCount(1);
     }
     if (!(await tf.setBackend(backend))) throw new Error(`TensorFlow.js has no ${backend} here`);
-    const { tfjsStepper } = (await import('./tfjs.js' as string)) as {
-      tfjsStepper(tf: TensorFlow, model: string, batch: unknown): Step;
-    };
+    const { tfjsStepper } = await import('./tfjs.js');
     return tfjsStepper(tf, model, batch);
   };
 

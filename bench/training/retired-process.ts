@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
+import type * as OrtWeb from 'onnxruntime-web';
 import type { Tensor as OrtTensor } from 'onnxruntime-web';
 import { decodeModel } from '../../core/onnx/codec.ts';
 import { batchOf } from './batches.ts';
@@ -17,7 +18,7 @@ const require = createRequire(new URL('peers/', import.meta.url));
 const build = require
   .resolve('onnxruntime-web-1.19')
   .replace(/ort\.node\.min\.js$/, 'ort.training.wasm.min.mjs');
-const ort = (await import(pathToFileURL(build).href)) as typeof import('onnxruntime-web');
+const ort = (await import(pathToFileURL(build).href)) as typeof OrtWeb;
 ort.env.wasm.numThreads = Number(threads);
 
 const file = readFileSync(new URL(`retired/${model}.onnx`, import.meta.url));

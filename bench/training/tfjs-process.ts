@@ -2,19 +2,13 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { batchOf } from './batches.ts';
-import type { Batch } from './batches.ts';
 import { serve } from './line.ts';
-import type { Step } from './round.ts';
+import { tfjsStepper } from './tfjs.js';
+import type { TensorFlow } from './tfjs.js';
 
-interface TensorFlow {
-  setBackend(name: string): Promise<boolean>;
-}
 const [, , model, size] = process.argv;
 const require = createRequire(new URL('peers/', import.meta.url));
 const tf = require('@tensorflow/tfjs') as TensorFlow;
-const { tfjsStepper } = (await import('./tfjs.js' as string)) as {
-  tfjsStepper(tf: TensorFlow, model: string, batch: Batch): Step;
-};
 // Its WASM has no Conv2DBackpropFilter.
 const backend = model === 'mlp' ? 'wasm' : 'cpu';
 if (backend === 'wasm') {

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openChromium, type Chromium } from '../../bench/training/browser.ts';
 import { CURVES, curveOf, distance, NATIVE, runtimes } from '../../bench/training/runtimes.ts';
-import { CHROMIUM, whyNot } from './chromium.ts';
+import { whyNot } from './chromium.ts';
 
 const [reference] = runtimes(undefined);
 if (reference === undefined) throw new Error('no reference');
