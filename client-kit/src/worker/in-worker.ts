@@ -68,16 +68,18 @@ class WorkerExecutor implements TaskExecutor {
     signal.throwIfAborted();
     const worker = (this.#worker ??= this.#start());
     const run = this.#runs++;
-    const { promise, resolve, reject } = Promise.withResolvers<Execution>();
-    const over = Promise.withResolvers<void>();
-    this.#running = { run, assignment, resolve, reject, over: over.resolve };
-    const abort = (): void => {
-      reject(signal.reason as Error);
-      this.#stopping = this.#stop(run, over.promise).finally(() => (this.#stopping = undefined));
-    };
-    signal.addEventListener('abort', abort, { once: true });
-    post(worker, { type: 'execute', number: run, task, spec, params });
-    return promise.finally(() => signal.removeEventListener('abort', abort));
+    let over = (): void => undefined;
+    const ended = new Promise<void>((resolve) => (over = resolve));
+    return new Promise<Execution>((resolve, reject) => {
+      const abort = (): void => {
+        reject(signal.reason as Error);
+        this.#stopping = this.#stop(run, ended).finally(() => (this.#stopping = undefined));
+      };
+      void ended.then(() => signal.removeEventListener('abort', abort));
+      this.#running = { run, assignment, resolve, reject, over };
+      signal.addEventListener('abort', abort, { once: true });
+      post(worker, { type: 'execute', number: run, task, spec, params });
+    });
   }
 
   /** Lets the worker end its run, for a while. */
