@@ -45,6 +45,8 @@ interface Envelope {
   readonly bytes: number;
   readonly base?: Remote | undefined;
   readonly filters?: readonly string[] | undefined;
+  /** The policy that it was made under. */
+  readonly policy?: string | undefined;
   readonly kept: readonly { readonly key: string; readonly bytes: number }[];
 }
 
@@ -63,11 +65,22 @@ const OTHER_TYPE: ReadonlySet<string> = new Set(['MIXED_PARAMS_TYPE', 'WRONG_PAR
  */
 export class Outbox {
   readonly #store: Store;
+  readonly #policy: string | undefined;
   readonly #deliveries = new Map<string, Promise<Delivery>>();
   readonly #answered = new Set<string>();
 
-  constructor(store: Store) {
+  /** `policy`: what the site's owner allows now, in any words. */
+  constructor(store: Store, policy?: string) {
     this.#store = store;
+    this.#policy = policy;
+  }
+
+  /** Forgets what was made under another policy: its task, where it is still open, is done again. */
+  async dropOthers(): Promise<void> {
+    for (const key of await this.#store.list(PREFIX)) {
+      const { policy } = (await this.#read(key)).envelope;
+      if (policy !== this.#policy) await this.#store.delete(key);
+    }
   }
 
   /** Makes a result durable, replacing an earlier one of the same task. */
@@ -82,6 +95,7 @@ export class Outbox {
       bytes: sizeOf(result.parts),
       base,
       filters,
+      policy: this.#policy,
       kept: sizes,
     };
     const head = new TextEncoder().encode(JSON.stringify(envelope));
@@ -192,18 +206,24 @@ export class Outbox {
 
   /** Reads a letter, and puts what came to exist with it into its own place (again, after a kill: same bytes). */
   async #open(key: string): Promise<{ envelope: Envelope; body: Blob }> {
-    const blob = await this.#store.read(key);
-    if (!blob) throw new Error(`no result waits under ${key}`);
-    const length = new DataView(await blob.slice(0, 4).arrayBuffer()).getUint32(0, true);
-    const envelope = JSON.parse(await blob.slice(4, 4 + length).text()) as Envelope;
-    let at = 4 + length + envelope.bytes;
+    const { blob, envelope, begin } = await this.#read(key);
+    const end = begin + envelope.bytes;
+    let at = end;
     for (const { key: place, bytes } of envelope.kept) {
       await this.#store.write(place, [
         new Uint8Array(await blob.slice(at, at + bytes).arrayBuffer()),
       ]);
       at += bytes;
     }
-    return { envelope, body: blob.slice(4 + length, 4 + length + envelope.bytes) };
+    return { envelope, body: blob.slice(begin, end) };
+  }
+
+  /** A letter as it lies there; its body begins at `begin`. */
+  async #read(key: string): Promise<{ blob: Blob; envelope: Envelope; begin: number }> {
+    const blob = await this.#store.read(key);
+    if (!blob) throw new Error(`no result waits under ${key}`);
+    const begin = 4 + new DataView(await blob.slice(0, 4).arrayBuffer()).getUint32(0, true);
+    return { blob, envelope: JSON.parse(await blob.slice(4, begin).text()) as Envelope, begin };
   }
 }
 

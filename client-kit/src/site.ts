@@ -99,7 +99,7 @@ export const runSite = async (options: SiteOptions): Promise<void> => {
       name: identity.site,
       connection: anonymous.withToken(identity.token),
       store,
-      outbox: new Outbox(store),
+      outbox: new Outbox(store, options.policy?.id),
       turnstile: new Turnstile(),
       polls: new Polls(options.waitingPolls),
       executors,
@@ -110,6 +110,7 @@ export const runSite = async (options: SiteOptions): Promise<void> => {
       approve: options.approve,
       onEvent,
     };
+    await site.outbox.dropOthers();
     delivering = deliverOld(site, stop).catch(fail);
     await serveInbox(site, stop, { once, wants: options.wants ?? (() => true), fail });
   } catch (error) {

@@ -92,6 +92,11 @@ export class FakeServer {
     this.#troubles.push({ method, path, trouble, times });
   }
 
+  /** No more trouble. */
+  calm(): void {
+    this.#troubles.length = 0;
+  }
+
   /** Ends a site: its token is void, and its name may be enrolled again. */
   revoke(site: string): void {
     this.#revoked.set(site, (this.#revoked.get(site) ?? 0) + 1);

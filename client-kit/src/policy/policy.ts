@@ -20,6 +20,8 @@ export interface ProposedJob {
  * there and into the site's log. None of it is a job's to change. `sitePolicy` makes one of a document.
  */
 export interface Policy {
+  /** Another one where the policy is another: what was made under the one before, and not yet sent, is made anew. */
+  readonly id?: string;
   /** Before the site joins a job. A refusal answers each of its tasks. */
   admitJob?(job: ProposedJob): void;
   /** Before anything of a task is fetched. */

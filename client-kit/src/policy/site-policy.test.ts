@@ -206,3 +206,29 @@ test('more time or steps than a task may take: it is stopped, the next goes on',
     "the site's policy gives a task 0.05 s",
   ]);
 });
+
+test('a result that waits was made under the policy of its time: another policy has it made anew', async () => {
+  const server = new FakeServer();
+  const model = MODEL;
+  server.addJob('j', { name: 'good job', executors: [ADD] }, [{ id: 't', name: 'train', model }]);
+  const store = new MemoryStore();
+  const clip = { tasks: ['train'], use: 'clip', args: { norm: 1 } };
+  const stop = (event: SiteEvent): boolean => event.type === 'retry';
+  server.trouble('PUT', /result/, 'lose-request', Infinity);
+  await serve(server, stop, { store, policy: sitePolicy(rules()) });
+  expect(await store.list('outbox/')).toHaveLength(1);
+
+  const again = async (policy: PolicyInput): Promise<number> => {
+    const events = await serve(server, stop, { store, policy: sitePolicy(policy) });
+    return events.filter(({ type }) => type === 'received').length;
+  };
+  expect(await again(rules())).toBe(0);
+  expect(await again(rules({ filters: [clip] }))).toBe(1);
+  server.calm();
+  await serve(server, ({ type }) => type === 'submitted', {
+    store,
+    policy: sitePolicy(rules({ filters: [clip] })),
+  });
+  const sent = [...(server.tensorsOf('t').tensors.get('w')?.data ?? [])].map(Number);
+  expect(Math.hypot(...sent)).toBeCloseTo(1, 6);
+});

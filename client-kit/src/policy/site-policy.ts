@@ -18,7 +18,8 @@ type Limits = PolicyDocument['limits'];
  * TASK_RESULT_FILTER_ERROR.
  */
 export const sitePolicy = (document: PolicyInput, now: () => number = Date.now): Policy => {
-  const { jobs, limits, filters: rules, submit_model } = readPolicy(document);
+  const read = readPolicy(document);
+  const { jobs, limits, filters: rules, submit_model } = read;
   const required = rules.map((rule) => ({ ...rule, filter: filterOf(rule) }));
   const today =
     limits.bytesPerDay === undefined ? undefined : new DailyBytes(limits.bytesPerDay, now);
@@ -27,6 +28,7 @@ export const sitePolicy = (document: PolicyInput, now: () => number = Date.now):
     required.filter((r) => r.on === on && matchesAny(r.tasks, name)).map(({ filter }) => filter);
 
   return {
+    id: JSON.stringify(read),
     filters,
     limits: { steps: limits.steps, seconds: limits.seconds },
 
