@@ -1,6 +1,7 @@
 import type { TensorData } from '../tensors/dtype.ts';
 import type { TensorSpec } from '../tensors/layout.ts';
 import type { TensorRole } from '../tensors/manifest.ts';
+import { release } from '../tensors/release.ts';
 import { err, ok } from '../tensors/result.ts';
 import type { Result } from '../tensors/result.ts';
 import type { DataKind } from '../protocol/data-kind.ts';
@@ -206,7 +207,9 @@ const mapped = (
     *read(index) {
       const rng = context.random(stream, index);
       for (const chunk of chunks(filter, plan, source, index, context)) {
-        yield filter.map?.(chunk, plan, rng) ?? chunk.data;
+        const made = filter.map?.(chunk, plan, rng) ?? chunk.data;
+        yield made;
+        if (made.buffer !== chunk.data.buffer) release(made);
       }
     },
   };

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { fromFloat64, toFloat64 } from '../tensors/elements.ts';
+import { mapFloat64 } from '../tensors/elements.ts';
 import { Positive } from './args.ts';
 import { defineFilter } from './define.ts';
 import { isLearned } from './learned.ts';
@@ -25,9 +25,8 @@ export const clip = defineFilter(
     map: (chunk, squares: number) => {
       const length = Math.sqrt(squares);
       if (length <= norm || !isLearned(chunk)) return chunk.data;
-      const values = toFloat64(chunk.dtype, chunk.data);
-      for (let i = 0; i < values.length; i++) values[i] = (values[i] as number) * (norm / length);
-      return fromFloat64(chunk.dtype, values);
+      const { dtype, data } = chunk;
+      return mapFloat64(dtype, data, dtype, (x) => x * (norm / length));
     },
   }),
 );

@@ -108,7 +108,10 @@ export interface Filter<Plan = unknown> {
   becomes?(spec: TensorSpec, plan: Plan): TensorSpec;
   /** Pieces of this tensor hold multiples of so many elements, the last excepted. 1 unless given. */
   block?(spec: TensorSpec, plan: Plan): number;
-  /** The piece's new elements, in the dtype that the tensor becomes, or `chunk.data` itself. */
+  /**
+   * The piece's new elements, in the dtype that the tensor becomes, in an array that the chain lets go of when the next piece
+   * is asked for; or `chunk.data` itself.
+   */
   map?(chunk: FilterChunk, plan: Plan, rng: Rng): TensorData;
 }
 

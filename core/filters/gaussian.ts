@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { gaussianSigma } from '../privacy/gaussian-mechanism.ts';
 import { normal } from '../privacy/noise.ts';
-import { fromFloat64, toFloat64 } from '../tensors/elements.ts';
+import { mapFloat64 } from '../tensors/elements.ts';
 import { Positive } from './args.ts';
 import { defineFilter } from './define.ts';
 import { isLearned } from './learned.ts';
@@ -71,11 +71,8 @@ export const gaussian = defineFilter(
       map: (chunk, squares: number, rng) => {
         if (!isLearned(chunk)) return chunk.data;
         const scale = Math.min(1, clip / Math.sqrt(squares));
-        const values = toFloat64(chunk.dtype, chunk.data);
-        for (let i = 0; i < values.length; i++) {
-          values[i] = (values[i] as number) * scale + sigma * normal(rng);
-        }
-        return fromFloat64(chunk.dtype, values);
+        const { dtype, data } = chunk;
+        return mapFloat64(dtype, data, dtype, (x) => x * scale + sigma * normal(rng));
       },
     };
   },

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { toFloat64 } from '../tensors/elements.ts';
+import { eachFloat64 } from '../tensors/elements.ts';
 import { DTYPES } from '../tensors/dtype.ts';
 import { ok } from '../tensors/result.ts';
 import { defineFilter } from './define.ts';
@@ -42,7 +42,8 @@ export const modelQuantizer = defineFilter(
         start: (subject) => ({ active: applies(subject), finite: true }),
         visit: (plan, { dtype, data }) => {
           if (!plan.active || !DTYPES[dtype].float) return plan;
-          const finite = toFloat64(dtype, data).every((x) => Number.isFinite(x));
+          let { finite } = plan;
+          eachFloat64(dtype, data, (x) => (finite &&= Number.isFinite(x)));
           return finite ? plan : { ...plan, finite };
         },
         fault: ({ finite }) =>

@@ -1,4 +1,4 @@
-import { toFloat64 } from '../tensors/elements.ts';
+import { eachFloat64 } from '../tensors/elements.ts';
 import type { Filter } from './filter.ts';
 import { isLearned } from './learned.ts';
 
@@ -7,8 +7,9 @@ export const normScan: NonNullable<Filter<number>['scan']> = {
   start: () => 0,
   visit: (squares, chunk) => {
     if (!isLearned(chunk)) return squares;
-    for (const x of toFloat64(chunk.dtype, chunk.data)) squares += x * x;
-    return squares;
+    let sum = squares;
+    eachFloat64(chunk.dtype, chunk.data, (x) => (sum += x * x));
+    return sum;
   },
   fault: (squares) =>
     Number.isFinite(squares)

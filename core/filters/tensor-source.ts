@@ -1,12 +1,14 @@
 import { DTYPES } from '../tensors/dtype.ts';
 import type { Dtype, TensorData } from '../tensors/dtype.ts';
-import { encodeHeader } from '../tensors/header.ts';
-import { packLayout } from '../tensors/layout.ts';
 import type { TensorSpec } from '../tensors/layout.ts';
+import { release } from '../tensors/release.ts';
 import { sizeOf } from '../tensors/tensor.ts';
-import type { Tensor, Tensors } from '../tensors/tensor.ts';
+import type { Tensors } from '../tensors/tensor.ts';
 
-/** Tensors that are read in pieces, tensor by tensor, as often as needed: in memory, in rows, or made on the way. */
+/**
+ * Tensors that are read in pieces, tensor by tensor, as often as needed: in memory, in rows, or made on the way. A piece is
+ * good until the next is asked for.
+ */
 export interface TensorSource {
   readonly specs: readonly TensorSpec[];
   /** The elements of a tensor (by its place in `specs`) in order, in pieces of any size; the same at every call. */
@@ -27,27 +29,19 @@ export const sourceOf = (tensors: Tensors, piece = Infinity): TensorSource => {
   };
 };
 
-/** A source's tensors, in memory; a tensor that comes in one piece is that piece. */
+/** A source's tensors, in memory of their own. */
 export const collect = (source: TensorSource): Tensors => {
   const tensors: Tensors = new Map();
   source.specs.forEach(({ name, dtype, shape }, index) => {
-    const pieces = [...source.read(index)];
-    const tensor: Tensor = { dtype, shape, data: joined(dtype, sizeOf(shape), pieces) };
-    tensors.set(name, tensor);
+    const data = new DTYPES[dtype].array(sizeOf(shape));
+    let at = 0;
+    for (const piece of source.read(index)) {
+      write(data, piece, at);
+      at += piece.length;
+    }
+    tensors.set(name, { dtype, shape, data });
   });
   return tensors;
-};
-
-const joined = (dtype: Dtype, length: number, pieces: readonly TensorData[]): TensorData => {
-  const [first] = pieces;
-  if (first && first.length === length) return first;
-  const whole = new DTYPES[dtype].array(length);
-  let at = 0;
-  for (const piece of pieces) {
-    write(whole, piece, at);
-    at += piece.length;
-  }
-  return whole;
 };
 
 /** `set` of two arrays of one dtype, which the types can't know. */
@@ -63,28 +57,16 @@ export function* inBlocks(
 ): Iterable<TensorData> {
   let rest: TensorData | undefined;
   for (const piece of pieces) {
-    const all: TensorData = rest ? joined(dtype, rest.length + piece.length, [rest, piece]) : piece;
+    let all: TensorData = piece;
+    if (rest) {
+      all = new DTYPES[dtype].array(rest.length + piece.length);
+      write(all, rest, 0);
+      write(all, piece, rest.length);
+    }
     const whole = all.length - (all.length % block);
     if (whole > 0) yield all.subarray(0, whole);
     rest = whole < all.length ? all.slice(whole) : undefined;
+    if (all !== piece) release(all);
   }
   if (rest) yield rest;
-}
-
-/**
- * A source's safetensors file, as it is read: the header, then each piece's bytes in data order. The same bytes as
- * `encode` makes of what `collect` gives, without ever holding them. Throws as `packLayout` does.
- */
-export function* encodedPieces(
-  source: TensorSource,
-  metadata?: ReadonlyMap<string, string>,
-): Iterable<Uint8Array> {
-  const layout = packLayout(source.specs, metadata);
-  const places = new Map(source.specs.map(({ name }, index) => [name, index]));
-  yield encodeHeader(layout.entries, layout.metadata);
-  for (const { name } of layout.entries) {
-    for (const { buffer, byteOffset, byteLength } of source.read(places.get(name) as number)) {
-      yield new Uint8Array(buffer, byteOffset, byteLength);
-    }
-  }
 }

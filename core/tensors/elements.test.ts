@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { fromFloat64, toFloat64 } from './elements.ts';
+import { eachFloat64, fromFloat64, mapFloat64, toFloat64 } from './elements.ts';
 
 test.each([
   ['I8', [-129, -128.5, -0.5, 0.5, 1.5, 127.5, NaN], [-128, -128, 0, 0, 2, 127, 0]],
@@ -19,4 +19,21 @@ test.each([
 test('64-bit integers widen exactly up to 2^53, then to the nearest float64', () => {
   const data = BigInt64Array.of(2n ** 53n - 1n, -(2n ** 53n) - 1n, 2n ** 53n + 3n);
   expect([...toFloat64('I64', data)]).toEqual([2 ** 53 - 1, -(2 ** 53), 2 ** 53 + 4]);
+});
+
+test('one by one, elements are made as all at once, across the border of a block', () => {
+  const values = Float64Array.from({ length: 5000 }, (_, i) => (i - 2500) * 1.37);
+  for (const [from, to] of [
+    ['F32', 'F16'],
+    ['BF16', 'F64'],
+    ['I64', 'F32'],
+    ['F64', 'I8'],
+  ] as const) {
+    const data = fromFloat64(from, values);
+    const half = toFloat64(from, data).map((x) => x / 2);
+    expect(mapFloat64(from, data, to, (x) => x / 2)).toEqual(fromFloat64(to, half));
+    const seen: number[] = [];
+    eachFloat64(from, data, (x) => seen.push(x));
+    expect(seen).toEqual([...toFloat64(from, data)]);
+  }
 });

@@ -15,12 +15,44 @@ const RANGES: Readonly<Partial<Record<Dtype, readonly [min: bigint, max: bigint]
   BOOL: [0n, 1n],
 };
 
+const widener = (dtype: Dtype): ((element: number) => number) =>
+  dtype === 'F16' ? fromF16 : dtype === 'BF16' ? fromBf16 : Number;
+
 /** Elements as float64: exact, but 64-bit integers beyond 2^53 round to the nearest. Always a copy. */
 export const toFloat64 = (dtype: Dtype, data: TensorData): Float64Array<ArrayBuffer> => {
-  const widen = dtype === 'F16' ? fromF16 : dtype === 'BF16' ? fromBf16 : Number;
+  const widen = widener(dtype);
   const values = new Float64Array(data.length);
   for (let i = 0; i < values.length; i++) values[i] = widen(data[i] as number);
   return values;
+};
+
+/** Shows the elements as float64, as `toFloat64` makes them, one by one. */
+export const eachFloat64 = (dtype: Dtype, data: TensorData, visit: (x: number) => void): void => {
+  const widen = widener(dtype);
+  for (let i = 0; i < data.length; i++) visit(widen(data[i] as number));
+};
+
+/** Elements that `mapFloat64` has as float64 at once. */
+const SOME = new Float64Array(4096);
+
+/**
+ * Elements of one dtype made into as many of another, each as float64 and rounded as `roundInto` does: `fromFloat64` of
+ * `toFloat64`, without holding either for all.
+ */
+export const mapFloat64 = (
+  from: Dtype,
+  data: TensorData,
+  to: Dtype,
+  map: (x: number) => number,
+): TensorData => {
+  const widen = widener(from);
+  const made = new DTYPES[to].array(data.length);
+  for (let at = 0; at < data.length; at += SOME.length) {
+    const values = SOME.subarray(0, Math.min(SOME.length, data.length - at));
+    for (let i = 0; i < values.length; i++) values[i] = map(widen(data[at + i] as number));
+    roundInto(to, values, made.subarray(at, at + values.length));
+  }
+  return made;
 };
 
 /** Float64 values as elements of a dtype, each rounded as `roundInto` does. */

@@ -1,4 +1,5 @@
-import { fromFloat64, toFloat64 } from '../../tensors/elements.ts';
+import { mapFloat64 } from '../../tensors/elements.ts';
+import { release } from '../../tensors/release.ts';
 import { sizeOf } from '../../tensors/tensor.ts';
 import { codedSize } from './codec.ts';
 import type { Codec } from './codec.ts';
@@ -38,8 +39,9 @@ export const blockwise = (table: CodeTable): Codec => {
     coded,
     becomes: ({ name, shape }) => ({ name, dtype: 'U8', shape: [codedSize(parts, sizeOf(shape))] }),
     encode({ dtype }, data) {
-      const source =
-        data instanceof Float32Array ? data : Float32Array.from(toFloat64(dtype, data));
+      const source = (
+        dtype === 'F32' ? data : mapFloat64(dtype, data, 'F32', (x) => x)
+      ) as Float32Array;
       const bytes = new Uint8Array(codedSize(parts, source.length));
       const view = new DataView(bytes.buffer);
       let at = 0;
@@ -58,6 +60,7 @@ export const blockwise = (table: CodeTable): Codec => {
         }
         at += coded(block.length) - HEAD;
       }
+      if (source !== data) release(source);
       return bytes;
     },
     decode({ dtype }, data, count) {
@@ -74,7 +77,10 @@ export const blockwise = (table: CodeTable): Codec => {
           out[to++] = (values[code] as number) * most;
         }
       }
-      return dtype === 'F32' ? out : fromFloat64(dtype, Float64Array.from(out));
+      if (dtype === 'F32') return out;
+      const made = mapFloat64('F32', out, dtype, (x) => x);
+      release(out);
+      return made;
     },
   };
 };

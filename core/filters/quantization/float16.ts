@@ -1,4 +1,4 @@
-import { fromFloat64, toFloat64 } from '../../tensors/elements.ts';
+import { mapFloat64 } from '../../tensors/elements.ts';
 import type { Codec } from './codec.ts';
 
 /** The largest finite float16. */
@@ -11,12 +11,7 @@ export const float16: Codec = {
   elements: 1,
   coded: (elements) => elements,
   becomes: (spec) => ({ ...spec, dtype: 'F16' }),
-  encode({ dtype }, data) {
-    const values = toFloat64(dtype, data);
-    for (let i = 0; i < values.length; i++) {
-      values[i] = Math.min(Math.max(values[i] as number, -MOST), MOST);
-    }
-    return fromFloat64('F16', values);
-  },
-  decode: ({ dtype }, data, count) => fromFloat64(dtype, toFloat64('F16', data.subarray(0, count))),
+  encode: ({ dtype }, data) =>
+    mapFloat64(dtype, data, 'F16', (x) => Math.min(Math.max(x, -MOST), MOST)),
+  decode: ({ dtype }, data, count) => mapFloat64('F16', data.subarray(0, count), dtype, (x) => x),
 };
