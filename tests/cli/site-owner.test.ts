@@ -1,13 +1,15 @@
 // What the owner of the data holds in hand: policy, approval, the record, and the way out of the network.
 import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { encode } from '../../core/tensors/safetensors.ts';
 import { mlp } from '../../core/onnx/models/mlp.ts';
 import type { JobSpec } from '../../core/protocol/job.ts';
 import type { JobSummary, JobView } from '../../core/protocol/job-status.ts';
 import { xoshiro128 } from '../../client-kit/src/seed.ts';
+import { readAudit } from '../../client-kit/src/runtimes/node/audit-chain.ts';
 import type { AuditEntry } from '../../client-kit/src/runtimes/node/audit-chain.ts';
 import { ADMIN, type Server, startServer } from '../../scripts/bare-server.ts';
 import { digitFolder } from './digit-files.ts';
@@ -86,11 +88,9 @@ const succeeded = async (running: Running): Promise<Ended> => {
 };
 
 const recordOf = async (name: string): Promise<AuditEntry[]> => {
-  const text = await readFile(join(dir, 'state', name, 'audit.jsonl'), 'utf8');
-  return text
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as AuditEntry);
+  const entries: AuditEntry[] = [];
+  await readAudit(join(dir, 'state', name, 'audit.jsonl'), (entry) => entries.push(entry));
+  return entries;
 };
 
 test('a policy that is none: exit code 8, and the field', async () => {
@@ -214,6 +214,35 @@ test('no is UNSAFE_JOB; --yes goes on; nobody to ask stops the site', async () =
   expect(alone.stderr).toContain('nobody is there to answer');
   const { stderr } = await succeeded(site('zeta', 'wanted', ['--approve', '--yes']));
   expect(stderr).toContain('as --yes says');
+});
+
+test('killed at any moment, the record is whole, and lacks nothing that the server got', async () => {
+  const w = { dtype: 'F32', shape: [2], data: Float32Array.of(1, 2) } as const;
+  await mkdir(join(dir, 'killed'));
+  await writeFile(join(dir, 'killed', 'model.safetensors'), encode(new Map([['w', w]])));
+  const rounds = 150;
+  const spec = {
+    name: 'killed',
+    model: 'model.safetensors',
+    workflows: [{ id: 'main', use: 'fed-avg', args: { rounds } }],
+    executors: [{ tasks: ['*'], use: 'add' }],
+  };
+  await writeFile(join(dir, 'killed', 'job.json'), JSON.stringify(spec));
+  const { id } = await admin<JobSummary>('job', 'submit', 'killed/job.json');
+  const rng = xoshiro128(Uint32Array.of(5, 6, 7, 8));
+  for (let kills = 0; kills < 8; kills++) {
+    const running = site('iota', 'killed');
+    await expect.poll(running.said, { interval: 5 }).toMatch(/waiting for jobs/);
+    await new Promise((resolve) => setTimeout(resolve, 100 * rng()));
+    running.stop('SIGKILL');
+    await running.ended;
+    const audit = await tributary(['site', 'audit', 'state/iota/audit.jsonl'], { cwd: dir });
+    expect(audit.code, audit.stderr).toBe(0);
+  }
+  await succeeded(site('iota', 'killed'));
+  expect((await admin<JobView>('job', 'show', id)).status).toBe('FINISHED:COMPLETED');
+  const tasks = (await recordOf('iota')).flatMap(({ task }) => task ?? []);
+  expect(new Set(tasks).size).toBeGreaterThanOrEqual(rounds);
 });
 
 test('one name and one port through a proxy, with a private CA; nothing else is reached', async () => {
