@@ -3,7 +3,7 @@
     pip install "nvflare==2.6.*" && python record_events.py events.json
 
 A real job in NVFlare's simulator: one client, a learner run by ModelLearnerExecutor, two rounds of training. A component
-of the client writes down every event that it hears; the learner its own calls.
+of the client, and one of the server, write down every event that they hear; the learner its own calls.
 """
 
 import json
@@ -30,8 +30,9 @@ def write(kind, name):
 
 class Recorder(FLComponent):
     def handle_event(self, event_type, fl_ctx):
-        if fl_ctx.get_identity_name() == "site-1":
-            write("event", event_type)
+        # The simulator's own events come before there is a job.
+        if fl_ctx.get_job_id():
+            write("event" if fl_ctx.get_identity_name() == "site-1" else "server", event_type)
 
 
 class Learner(ModelLearner):
@@ -55,13 +56,16 @@ if __name__ == "__main__":
     job = FedJob(name="events", min_clients=1)
     job.to_server(FedAvg(num_clients=1, num_rounds=2), id="controller")
     job.to_server(NPModelPersistor(), id="persistor")
+    job.to_server(Recorder(), id="recorder")
     job.to_clients(Recorder(), id="recorder")
     job.to_clients(Learner(), id="learner")
     job.to_clients(ModelLearnerExecutor(learner_id="learner"), tasks=["train"])
     job.simulator_run(os.path.join(work, "run"), n_clients=1)
     with open(LOG) as f:
         # The simulator swaps clients in and out of its threads: no client elsewhere does.
-        heard = [json.loads(line) for line in f if "_swap_" not in line]
+        lines = [json.loads(line) for line in f if "_swap_" not in line]
+    heard = [line for line in lines if line[0] != "server"]
+    server = [event for kind, event in lines if kind == "server"]
     with open(sys.argv[1], "w") as f:
-        json.dump({"nvflare": nvflare.__version__, "heard": heard}, f)
+        json.dump({"nvflare": nvflare.__version__, "heard": heard, "server": server}, f)
         f.write("\n")
