@@ -19,6 +19,7 @@ import { readPolicy } from '../../client-kit/src/policy/document.ts';
 import { COMMANDS } from '../../cli/src/commands/registry.ts';
 import { GLOBAL_OPTIONS } from '../../cli/src/command.ts';
 import { decode, encode } from '../../core/tensors/safetensors.ts';
+import { ROUTES } from '../../core/protocol/http.ts';
 import type { JobSummary, JobView } from '../../core/protocol/job-status.ts';
 import { ADMIN, type Server, startServer } from '../../scripts/bare-server.ts';
 import { ROOT } from '../../scripts/build-worker.ts';
@@ -102,6 +103,17 @@ test.each(DOCUMENTS)('%s: every command is one, with options that it has', async
       expect(Object.keys({ ...GLOBAL_OPTIONS, ...command?.options }), line).toContain(option);
     }
   }
+});
+
+test('what leaves: every request of a site that has a body, is listed', () => {
+  const bodies = Object.values(ROUTES).flatMap((route) =>
+    'body' in route && route.who.some((who) => who === 'site' || who === 'enrolment')
+      ? [route.path.split('/').at(-1) ?? '']
+      : [],
+  );
+  expect(bodies).toEqual(expect.arrayContaining(['sites', 'metrics', 'result']));
+  const table = /^\| to \|[^]*?\n\n/m.exec(document)?.[0] ?? '';
+  for (const last of bodies) expect(table).toMatch(new RegExp(`^\\| \`[^\`]*/${last}\``, 'm'));
 });
 
 test('the example of a policy is one, and each of its fields is explained', () => {
