@@ -15,6 +15,10 @@ const RANGES: Readonly<Partial<Record<Dtype, readonly [min: bigint, max: bigint]
   BOOL: [0n, 1n],
 };
 
+/** Elements that are numbers as they stand; F16 and BF16 are not. */
+const isFloats = (data: TensorData): data is Float32Array | Float64Array =>
+  data instanceof Float32Array || data instanceof Float64Array;
+
 const widener = (dtype: Dtype): ((element: number) => number) =>
   dtype === 'F16' ? fromF16 : dtype === 'BF16' ? fromBf16 : Number;
 
@@ -28,8 +32,11 @@ export const toFloat64 = (dtype: Dtype, data: TensorData): Float64Array<ArrayBuf
 
 /** Shows the elements as float64, as `toFloat64` makes them, one by one. */
 export const eachFloat64 = (dtype: Dtype, data: TensorData, visit: (x: number) => void): void => {
-  const widen = widener(dtype);
-  for (let i = 0; i < data.length; i++) visit(widen(data[i] as number));
+  if (isFloats(data)) for (let i = 0; i < data.length; i++) visit(data[i] as number);
+  else {
+    const widen = widener(dtype);
+    for (let i = 0; i < data.length; i++) visit(widen(data[i] as number));
+  }
 };
 
 /** Elements that `mapFloat64` has as float64 at once. */
@@ -49,7 +56,9 @@ export const mapFloat64 = (
   const made = new DTYPES[to].array(data.length);
   for (let at = 0; at < data.length; at += SOME.length) {
     const values = SOME.subarray(0, Math.min(SOME.length, data.length - at));
-    for (let i = 0; i < values.length; i++) values[i] = map(widen(data[at + i] as number));
+    if (isFloats(data)) values.set(data.subarray(at, at + values.length));
+    else for (let i = 0; i < values.length; i++) values[i] = widen(data[at + i] as number);
+    for (let i = 0; i < values.length; i++) values[i] = map(values[i] as number);
     roundInto(to, values, made.subarray(at, at + values.length));
   }
   return made;
@@ -69,8 +78,9 @@ export const fromFloat64 = (dtype: Dtype, values: Float64Array): TensorData => {
 export const roundInto = (dtype: Dtype, values: Float64Array, data: TensorData): void => {
   const range = RANGES[dtype];
   if (range) roundIntegers(range, values, data);
+  else if (isFloats(data)) data.set(values);
   else {
-    const round = dtype === 'F16' ? toF16 : dtype === 'BF16' ? toBf16 : (x: number) => x;
+    const round = dtype === 'F16' ? toF16 : toBf16;
     for (let i = 0; i < values.length; i++) data[i] = round(values[i] as number);
   }
 };
