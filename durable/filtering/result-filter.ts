@@ -69,7 +69,7 @@ export class ResultFilter {
     const { results } = this.#parts;
     const { upload } = came;
     if (upload !== null && !results.has(upload)) return ok({ kind: 'over' });
-    let answer: Result<Received, string>;
+    let answer: Result<Received | null, string>;
     try {
       answer = await this.#pass(filters, key, rule, came);
     } catch (error) {
@@ -77,8 +77,10 @@ export class ResultFilter {
       console.error(`a filter of ${key.name} failed`, error);
       answer = err('a filter failed');
     }
-    if (answer.ok) return answer;
+    if (answer.ok && answer.value) return ok(answer.value);
     if (upload !== null) results.drop(upload);
+    if (answer.ok)
+      return err({ reason: 'storage-full', detail: 'no room for what the filters make' });
     const header: FLModelHeader = {
       return_code: 'TASK_RESULT_FILTER_ERROR',
       meta: { detail: answer.error },
@@ -86,12 +88,13 @@ export class ResultFilter {
     return ok({ kind: 'staged', upload: null, header });
   }
 
+  /** Null where there is no room. */
   async #pass(
     filters: readonly Filter[],
     key: FilteredKey,
     rule: ResultRule,
     came: Staged,
-  ): Promise<Result<Received, string>> {
+  ): Promise<Result<Received | null, string>> {
     const { results, models, record } = this.#parts;
     const { upload, header } = came;
     const base = rule.layoutOf === null ? null : models.layout(rule.layoutOf);
@@ -113,6 +116,7 @@ export class ResultFilter {
       const match = matchLayout(base, layout, { partial: rule.partial });
       if (!match.ok) return err(`the filters leave no result: ${match.error.reason}`);
     }
+    if (layout.dataBytes > results.room()) return ok(null);
     const same = base !== null && !coding && sameTable(base, layout);
     const table = same ? { layout: base, layoutOf: rule.layoutOf } : { layout, layoutOf: null };
     const made = results.begin(key, { ...table, coding });

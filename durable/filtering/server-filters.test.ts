@@ -6,9 +6,18 @@ import { decode, encode } from '../../core/tensors/safetensors.ts';
 import type { JobSpecInput } from '../../core/protocol/job.ts';
 import type { Task } from '../../core/protocol/task.ts';
 import type { Tensors } from '../../core/tensors/tensor.ts';
-import { f32 } from '../../tests/workerd/bytes-room.ts';
+import {
+  f32,
+  importTensors,
+  newRoom,
+  put,
+  resultFile,
+  ruleFor,
+} from '../../tests/workerd/bytes-room.ts';
 import { admin, newJob, site, uploadBlob } from '../../tests/workerd/job-fixture.ts';
 import type { TestJob } from '../../tests/workerd/job-fixture.ts';
+import type { JobRecord } from '../state/job-record.ts';
+import { ResultFilter } from './result-filter.ts';
 
 const SITES = ['a', 'b'];
 const sum = (xs: readonly number[]): number => xs.reduce((total, x) => total + x, 0);
@@ -222,4 +231,32 @@ test('task data that a filter blocks ends the job, with the reason', async () =>
   const view = await job.call((stub) => stub.view(admin));
   expect(view.status).toBe('FINISHED:EXECUTION_EXCEPTION');
   expect(view.reason).toBe('train: TASK_DATA_FILTER_ERROR: dxo-blocker: WEIGHTS may not pass');
+});
+
+test('what a filter makes finds no room: the result is refused for now, and nothing of it is left', async () => {
+  const room = newRoom({ capacity: 200 });
+  await room.use(async (now) => {
+    const { results, models } = now;
+    const base = await importTensors(now, update([1, 1, 1, 1], [1, 1]));
+    const spec = {
+      filters: [{ ...at, sites: ['@all'], use: 'clip', args: { norm: 1 } }],
+      programs: {},
+    };
+    const record = { spec: () => spec } as unknown as JobRecord;
+    const filter = new ResultFilter({ record, results, models });
+    const key = { task: 't', site: 'a', name: 'train' };
+    const pass = async (file: Uint8Array<ArrayBuffer>) => {
+      const came = await results.receive(put(file), key, ruleFor(base));
+      if (!came.ok || came.value.kind !== 'staged') throw new Error(JSON.stringify(came));
+      return filter.pass(key, ruleFor(base), came.value);
+    };
+    const file = resultFile(update([3, 0, 0, 4], [0, 0]), DIFF);
+    expect(await pass(file)).toMatchObject({
+      ok: true,
+      value: { header: { params_type: 'DIFF' } },
+    });
+    // The model and its header, one filtered result: there is room for one more upload, and not for what is made of it.
+    expect(await pass(file)).toMatchObject({ ok: false, error: { reason: 'storage-full' } });
+    expect(now.storage.sql.exec('SELECT * FROM uploads').toArray()).toHaveLength(1);
+  });
 });
