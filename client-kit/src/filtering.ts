@@ -15,7 +15,7 @@ import type { Packed } from './fl-model.ts';
 import { TaskError } from './task-error.ts';
 
 /** What a filter that declines, or throws, makes of a task. */
-export const FAILURE = {
+const FAILURE = {
   data: 'TASK_DATA_FILTER_ERROR',
   result: 'TASK_RESULT_FILTER_ERROR',
 } as const;
