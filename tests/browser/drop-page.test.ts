@@ -12,11 +12,11 @@ import { xoshiro128 } from '../../client-kit/src/seed.ts';
 import { digits } from '../../client-kit/tests/digits.ts';
 import { mlp } from '../../core/onnx/index.ts';
 import { ROOT } from '../../scripts/build-worker.ts';
-import { type Browser, CHROMIUM, openBrowser, whyNot } from './chromium.ts';
+import { type Browser, openBrowser, whyNot } from './chromium.ts';
 
 const SOFTWARE_GPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
 
-describe.skipIf(CHROMIUM === undefined)('the page that trains what is dropped on it', () => {
+describe.skipIf(whyNot(true) !== '')('the page that trains what is dropped on it', () => {
   let dir: string;
   let server: PreviewServer;
   let browser: Browser;
@@ -83,7 +83,7 @@ describe.skipIf(CHROMIUM === undefined)('the page that trains what is dropped on
     return found;
   };
 
-  test(`learns on WASM with threads; the model that it gives is an ordinary one${whyNot()}`, async () => {
+  test(`learns on WASM with threads; the model that it gives is an ordinary one${whyNot(true)}`, async () => {
     const page = await open();
     expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
     const [, steps, device, , accuracy] = await train(page, 'wasm', 3);
@@ -107,7 +107,7 @@ describe.skipIf(CHROMIUM === undefined)('the page that trains what is dropped on
     await page.close();
   });
 
-  test(`learns the same on WebGPU${whyNot()}`, async () => {
+  test(`learns the same on WebGPU${whyNot(true)}`, async () => {
     const page = await open();
     const onGpu = await train(page, 'webgpu', 1);
     const onCpu = await train(page, 'wasm', 1);
@@ -116,7 +116,7 @@ describe.skipIf(CHROMIUM === undefined)('the page that trains what is dropped on
     await page.close();
   });
 
-  test(`says why a file is no model, and what an operator that can't be trained is${whyNot()}`, async () => {
+  test(`says why a file is no model, and what an operator that can't be trained is${whyNot(true)}`, async () => {
     const page = await browser.context.newPage();
     await page.goto(url);
     await drop(page, '#model', 'digits.npz');

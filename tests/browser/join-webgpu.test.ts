@@ -4,16 +4,16 @@ import { onnxJob } from '../../cli/src/onnx-job.ts';
 import { xoshiro128 } from '../../client-kit/src/seed.ts';
 import { differentiate, mlp } from '../../core/onnx/index.ts';
 import { everyReply, finished, repliesOf } from '../package/digits-job.ts';
-import { CHROMIUM, whyNot } from './chromium.ts';
+import { whyNot } from './chromium.ts';
 import { agree, setScene } from './worker-pages.ts';
 
 const SOFTWARE_GPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
 
-describe.skipIf(CHROMIUM === undefined)('a device with a GPU joins by a link', () => {
+describe.skipIf(whyNot(true) !== '')('a device with a GPU joins by a link', () => {
   const scene = setScene(SOFTWARE_GPU);
   afterEach(() => scene.forget());
 
-  test(`trains on WebGPU where a job insists on it${whyNot()}`, async () => {
+  test(`trains on WebGPU where a job insists on it${whyNot(true)}`, async () => {
     const { api } = scene;
     const rng = xoshiro128(Uint32Array.of(1, 2, 3, 4));
     const programs = differentiate(mlp({ inputs: [1, 28, 28], classes: 10, hidden: [32], rng }), {

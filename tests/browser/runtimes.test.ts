@@ -8,7 +8,10 @@ const [reference] = runtimes(undefined);
 if (reference === undefined) throw new Error('no reference');
 const WITHOUT = NATIVE ? '' : ' (no onnxruntime-node: npm run bench:train installs it)';
 
-describe(`the same curve in Node${WITHOUT}`, () => {
+const LONG = process.env['TRIBUTARY_LONG'] === '1';
+const WHY = LONG ? WITHOUT : ' (long: TRIBUTARY_LONG=1)';
+
+describe.skipIf(!LONG)(`the same curve in Node${WHY}`, () => {
   test.each(CURVES)('$model', async (of) => {
     const expected = await curveOf(reference, of);
     expect(expected.at(-1)).toBeLessThan((expected[0] ?? 0) * 0.8);

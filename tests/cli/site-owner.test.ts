@@ -220,7 +220,8 @@ test('killed at any moment, the record is whole, and lacks nothing that the serv
   const w = { dtype: 'F32', shape: [2], data: Float32Array.of(1, 2) } as const;
   await mkdir(join(dir, 'killed'));
   await writeFile(join(dir, 'killed', 'model.safetensors'), encode(new Map([['w', w]])));
-  const rounds = 150;
+  const long = process.env['TRIBUTARY_LONG'] === '1';
+  const rounds = long ? 400 : 60;
   const spec = {
     name: 'killed',
     model: 'model.safetensors',
@@ -230,7 +231,7 @@ test('killed at any moment, the record is whole, and lacks nothing that the serv
   await writeFile(join(dir, 'killed', 'job.json'), JSON.stringify(spec));
   const { id } = await admin<JobSummary>('job', 'submit', 'killed/job.json');
   const rng = xoshiro128(Uint32Array.of(5, 6, 7, 8));
-  for (let kills = 0; kills < 8; kills++) {
+  for (let kills = 0; kills < (long ? 20 : 4); kills++) {
     const running = site('iota', 'killed');
     await expect.poll(running.said, { interval: 5 }).toMatch(/waiting for jobs/);
     await new Promise((resolve) => setTimeout(resolve, 100 * rng()));
