@@ -141,7 +141,7 @@ export class TaskFilters {
   }
 
   #changes(): boolean {
-    return this.#filters.some(({ map, keeps }) => map !== undefined || keeps !== undefined);
+    return this.#filters.some((filter) => 'map' in filter || 'keeps' in filter);
   }
 
   /** A filter that throws is one that declines: its text may quote data, so it stays here. */

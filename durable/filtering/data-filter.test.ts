@@ -7,14 +7,14 @@ import { collect, sourceOf } from '../../core/filters/tensor-source.ts';
 import type { ModelRef } from '../../core/protocol/job-status.ts';
 import { MiB } from '../../core/protocol/limits.ts';
 import { encode } from '../../core/tensors/safetensors.ts';
-import type { Tensors } from '../../core/tensors/tensor.ts';
+import type { Tensor, Tensors } from '../../core/tensors/tensor.ts';
 import { f32, importTensors, newRoom, sha256Of } from '../../tests/workerd/bytes-room.ts';
 import type { Room } from '../../tests/workerd/bytes-room.ts';
 import { noise } from '../../tests/workerd/folds.ts';
 import type { JobRecord } from '../state/job-record.ts';
 import { DataFilter, FILTER_TABLES } from './data-filter.ts';
 
-const tensors: Tensors = new Map([
+const tensors: Tensors = new Map<string, Tensor>([
   ['a', f32([3], noise(1, 3))],
   ['large', f32([MiB + 777], noise(2, MiB + 777))],
   ['b', f32([5000], noise(3, 5000))],

@@ -58,7 +58,7 @@ const update = (w: readonly number[], head: readonly number[]): Tensors =>
     ['w', f32([4], w)],
     ['head', f32([2], head)],
   ]);
-const at = { tasks: ['train'], on: 'result', at: 'server' } as const;
+const at = { tasks: ['train'], on: 'result' as const, at: 'server' as const };
 
 test('results are clipped at the server, tensors excluded, before they are folded', async () => {
   const job = await start(
@@ -168,7 +168,9 @@ test('a result without tensors goes through the filters too', async () => {
 test('a model of more than a slice is filtered over several turns, and the job goes on by itself', async () => {
   const large = 17 * 2 ** 20;
   const model = await uploadBlob(encode(new Map([['w', f32([large], new Float32Array(large))]])));
-  const filters = [{ tasks: ['train'], on: 'data', at: 'server', use: 'model-quantizer' }] as const;
+  const filters = [
+    { tasks: ['train'], on: 'data' as const, at: 'server' as const, use: 'model-quantizer' },
+  ];
   const job = await newJob({ model, filters: [...filters] }, { sites: SITES, evict: true });
   await job.poll('a');
   expect(await job.poll('b')).toMatchObject({ status: 'try-again' });
@@ -181,7 +183,9 @@ test('a model of more than a slice is filtered over several turns, and the job g
 }, 30_000);
 
 test('task data is quantised at the server: all sites get one model, which is gone once it is no longer needed', async () => {
-  const filters = [{ tasks: ['train'], on: 'data', at: 'server', use: 'model-quantizer' }] as const;
+  const filters = [
+    { tasks: ['train'], on: 'data' as const, at: 'server' as const, use: 'model-quantizer' },
+  ];
   const job = await start([...filters]);
   const before = (await job.view()).models['global']?.digest;
   const given = await tasks(job);
