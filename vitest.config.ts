@@ -19,6 +19,9 @@ export default defineConfig({
           exclude: ['**/node_modules/**', '**/dist/**'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
+          // Many small files: two at a time, after the suites whose tests keep the whole machine busy.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
       },
       {

@@ -18,10 +18,7 @@ describe('training', () => {
   test('wasm and webgpu agree, the last batch smaller, down to one example', async () => {
     const [wasm, webgpu] = [programsOf(lenet()), programsOf(lenet(), { target: 'webgpu' })];
     const sizes = [8, 8, 5, 1];
-    const [a, b] = [
-      await steps(wasm.train, wasm, sizes),
-      await steps(webgpu.train, webgpu, sizes),
-    ];
+    const [a, b] = [await steps(wasm.train, wasm, sizes), await steps(webgpu.train, webgpu, sizes)];
     a.losses.forEach((loss, i) => expect(b.losses[i]).toBeCloseTo(loss, 5));
     for (const [name, tensor] of a.weights)
       expect(distance(b.weights.get(name), tensor).by).toBeLessThan(1e-5);
