@@ -71,6 +71,11 @@ export const IN_NODE: readonly Entry[] = [
     start: node('retired-process.ts', 1),
   },
   {
+    name: 'Tributary on that build, WASM, 1 thread',
+    against: [{ ours: WASM, bars: {} }],
+    start: node('ours-process.ts', 'retired', 1),
+  },
+  {
     name: 'jax-js, WASM, 1 thread',
     against: [{ ours: WASM, bars: { ...all(1), mlp: 3 } }],
     absent: { resnet18: 'it imports no BatchNormalization' },

@@ -1,4 +1,4 @@
-// `ours-process.ts MODEL BATCH web|node THREADS [STEPS A RUN [RATE]]`: our train program as a process.
+// `ours-process.ts MODEL BATCH web|node|retired THREADS [STEPS A RUN [RATE]]`: our train program as a process.
 import { createRequire } from 'node:module';
 import { looped } from '../../core/onnx/index.ts';
 import type { Program, Programs } from '../../core/onnx/index.ts';
@@ -7,6 +7,7 @@ import { serve } from './line.ts';
 import type { ModelName } from './models.ts';
 import { programsOf, stepper } from './ours.ts';
 import type { Ort } from './ours.ts';
+import { retiredOrt } from './retired.ts';
 
 const loop = ({ train }: Programs): Program => {
   const made = looped(train);
@@ -24,7 +25,7 @@ if (runtime === 'node') {
   const options = { intraOpNumThreads: Number(threads), interOpNumThreads: 1 };
   await serve(await stepper(ort, programsOf(model as ModelName, 'native'), batch, { options, lr }));
 } else {
-  const ort = await import('onnxruntime-web');
+  const ort = runtime === 'retired' ? await retiredOrt() : await import('onnxruntime-web');
   ort.env.wasm.numThreads = Number(threads);
   const steps = Number(aRun);
   const programs = programsOf(model as ModelName, 'wasm');

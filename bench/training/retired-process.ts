@@ -1,24 +1,17 @@
 // `retired-process.ts MODEL BATCH THREADS`: the train step of ONNX Runtime 1.19.2's retired training build, with its own
 // gradient kernels (retired/make.py), on its WASM.
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { pathToFileURL } from 'node:url';
-import type * as OrtWeb from 'onnxruntime-web';
 import type { Tensor as OrtTensor } from 'onnxruntime-web';
 import { decodeModel } from '../../core/onnx/codec.ts';
 import { batchOf } from './batches.ts';
 import { serve } from './line.ts';
 import { MODELS } from './models.ts';
 import type { ModelName } from './models.ts';
+import { retiredOrt } from './retired.ts';
 
 const [, , name, size, threads] = process.argv;
 const model = name as ModelName;
-const require = createRequire(new URL('peers/', import.meta.url));
-// Its training build isn't among the package's exports for Node.
-const build = require
-  .resolve('onnxruntime-web-1.19')
-  .replace(/ort\.node\.min\.js$/, 'ort.training.wasm.min.mjs');
-const ort = (await import(pathToFileURL(build).href)) as typeof OrtWeb;
+const ort = await retiredOrt();
 ort.env.wasm.numThreads = Number(threads);
 
 const file = readFileSync(new URL(`retired/${model}.onnx`, import.meta.url));

@@ -4,6 +4,7 @@ import { convFewCells, convTransposeFewCells } from './conv-few-cells.ts';
 import { convTransposeOnGpu } from './conv-transpose-on-gpu.ts';
 import { convWeightGradient } from './conv-weight-gradient.ts';
 import { firstMaximum, firstMaximumByNumber } from './first-maximum.ts';
+import { layerNormalization } from './layer-normalization.ts';
 import { maxPoolMask } from './max-pool-mask.ts';
 import { maxPoolTiles } from './max-pool-tiles.ts';
 import * as parts from './in-parts.ts';
@@ -49,6 +50,7 @@ export const REWRITES: Readonly<Record<string, Partial<Readonly<Record<Target, R
   GlobalLpPool: onGpu(parts.globalLpPool),
   GroupNormalization: onGpu(parts.groupNormalization),
   LRN: onGpu(parts.lrn),
+  LayerNormalization: { wasm: layerNormalization },
   LogSoftmax: onGpu(parts.logSoftmax),
   LpPool: onGpu(parts.lpPool),
   Mean: onGpu(parts.mean),
