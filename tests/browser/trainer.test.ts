@@ -14,7 +14,7 @@ import { xoshiro128 } from '../../client-kit/src/seed.ts';
 import { digits } from '../../client-kit/tests/digits.ts';
 import { cnn } from '../../core/onnx/index.ts';
 import { ROOT } from '../../scripts/build-worker.ts';
-import { type Browser, CHROMIUM, openBrowser, whyNot } from './chromium.ts';
+import { type Browser, openBrowser, whyNot } from './chromium.ts';
 import { carryOut, tensorsOf } from './trainer-page/order.ts';
 import type { Order, Outcome } from './trainer-page/order.ts';
 
@@ -58,7 +58,7 @@ const apart = (a: Outcome, b: Outcome): { losses: number; parameters: number } =
   return { losses: Math.max(...losses), parameters: Math.max(...parameters) };
 };
 
-describe.skipIf(CHROMIUM === undefined)('one training, several runtimes', () => {
+describe.skipIf(whyNot(true) !== '')('one training, several runtimes', () => {
   let dir: string;
   let server: PreviewServer;
   let browser: Browser;
@@ -95,7 +95,7 @@ describe.skipIf(CHROMIUM === undefined)('one training, several runtimes', () => 
     }
   };
 
-  test(`one thread of WASM in Chromium is Node, to the bit; two are, but for rounding${whyNot()}`, async () => {
+  test(`one thread of WASM in Chromium is Node, to the bit; two are, but for rounding${whyNot(true)}`, async () => {
     const node = await inNode(order({}));
     const one = await inPage(order({}));
     expect(apart(one, node)).toEqual({ losses: 0, parameters: 0 });
@@ -104,7 +104,7 @@ describe.skipIf(CHROMIUM === undefined)('one training, several runtimes', () => 
     expect(apart(two, node).losses).toBeLessThan(1e-4);
   });
 
-  test(`WebGPU learns what WASM does: all of a CNN, and its head with the rest frozen on the GPU${whyNot()}`, async () => {
+  test(`WebGPU learns what WASM does: all of a CNN, and its head with the rest frozen on the GPU${whyNot(true)}`, async () => {
     for (const options of [{}, { trainable: ['fc.*'] }]) {
       const once = { epochs: 1 };
       const node = await inNode(order(options, once));
@@ -117,7 +117,7 @@ describe.skipIf(CHROMIUM === undefined)('one training, several runtimes', () => 
     }
   });
 
-  test(`ONNX Runtime's older WebGPU code is refused, and not what auto takes${whyNot()}`, async () => {
+  test(`ONNX Runtime's older WebGPU code is refused, and not what auto takes${whyNot(true)}`, async () => {
     const short = { epochs: 1, labels: [...y.subarray(0, 32)] };
     const wanted = (device: Order['device']) => order({ target: 'webgpu' }, { ...short, device });
     await expect(inPage(wanted('webgpu'), '?old')).rejects.toThrow(
